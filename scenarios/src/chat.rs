@@ -126,6 +126,7 @@ fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
     let recovery = recovery.unwrap_or_default();
     let cluster = cluster::read(
         file.table("cluster", problems),
+        file.table("server", problems),
         bug,
         recovery,
         presence,
@@ -313,9 +314,22 @@ impl Chat {
             keep_alive: Some(KEEP_ALIVE),
             // In everybody's and in its own it is whatever it joins.
             rooms: Some(self.limits.rooms() + 2),
-            connections: self.limits.connections(),
+            connections: self.connections(),
             ..bounds
         }
+    }
+
+    /// How many connections a server takes at most, in all and from one address, if that is said
+    /// for all of them.
+    fn connections(&self) -> Option<(u32, u32)> {
+        let servers = self.servers().names;
+        let of_each = servers.iter().map(|server| match &self.cluster {
+            Some(cluster) => cluster.limits(server, &self.limits).connections(),
+            None => self.limits.connections(),
+        });
+        let of_each: Option<Vec<(u32, u32)>> = of_each.collect();
+        let of_each = of_each?.into_iter();
+        of_each.reduce(|(all, one), (its, of_one)| (all.max(its), one.max(of_one)))
     }
 
     /// The servers' machines that exist whatever the seed.

@@ -1,15 +1,18 @@
-//! `[cluster]`: several servers instead of one, and a broker between them.
+//! `[cluster]`: several servers instead of one, and a broker between them; `[server.NAME]`: what is
+//! different for one of them.
 //!
 //! Each is a machine. A client connects to its own server, assigned in rotation in the order of the
 //! clients, and moves on to the next when that is lost; or it goes through the `[middlebox]`, which
 //! balances.
 
+use super::limits::Limits;
 use serde::{Deserialize, Serialize};
 use squall::Draw;
 use squall::Setting;
-use squall::text::{Problems, Table};
+use squall::text::{Problems, Table, choose_from};
 use squall::{Servers, server_name};
 use squall_planted::{Adapter, Bug, RecoveryMode};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The most servers of a cluster.
@@ -28,17 +31,36 @@ pub struct Cluster {
     pub adapter: Adapter,
     /// How long a packet takes between each server and the broker.
     pub latencies: Vec<Setting<Duration>>,
+    /// The places of those servers that have a number of their own, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub places: BTreeMap<String, Places>,
 }
 
-/// Reads the table, if there is one.
+/// How many TCP connections a server takes; where nothing is said, as many as the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Places {
+    /// In all, at a time.
+    pub connections: Option<u32>,
+    /// From one address.
+    pub connections_per_address: Option<u32>,
+}
+
+/// Reads the tables, if there is a cluster. `own` are those of single servers.
 pub(super) fn read(
     mut table: Table<'_>,
+    own: Table<'_>,
     bug: Option<Bug>,
     recovery: RecoveryMode,
     presence: bool,
     problems: &mut Problems,
 ) -> Option<Cluster> {
     if table.is_missing() {
+        for (name, _) in own.entries() {
+            let what = format!("`{}` is no server of a cluster", name.value);
+            let remedy = "Say it of the only server, in `[chat]`, or add a `[cluster]`.";
+            problems.add(name.at, what, remedy);
+        }
         return None;
     }
     let servers = table.need::<Setting<u32>>("servers", problems);
@@ -65,14 +87,57 @@ pub(super) fn read(
         problems.add(servers.at, what, format!("Ask for 2 to {MOST} servers."));
     }
     let latency = latency.unwrap_or(Setting::Fixed(Duration::from_millis(1)));
-    Some(Cluster {
+    let mut cluster = Cluster {
         servers: servers.value,
         adapter: adapter.unwrap_or(Adapter::Log),
         latencies: vec![latency; most.min(MOST) as usize],
-    })
+        places: BTreeMap::new(),
+    };
+    cluster.read_own(own, problems);
+    Some(cluster)
 }
 
 impl Cluster {
+    /// Reads what is different for single servers: those that exist whatever the seed.
+    fn read_own(&mut self, own: Table<'_>, problems: &mut Problems) {
+        let names = self.servers().names;
+        for (name, raw) in own.entries() {
+            let Some(place) = names.iter().position(|it| it == name.value) else {
+                let what = format!("there is no server `{}`", name.value);
+                let allowed = names.iter().map(String::as_str);
+                problems.add(name.at, what, choose_from(name.value, allowed));
+                continue;
+            };
+            let title = format!("[server.{}]", name.value);
+            let wanted = format!("Write `{title}` on a line of its own.");
+            let Some(mut fields) = Table::read(title, raw, &wanted, problems) else {
+                continue;
+            };
+            if let Some(latency) = fields.get("latency", problems) {
+                self.latencies[place] = latency;
+            }
+            let places = Places {
+                connections: fields.get("max-connections", problems),
+                connections_per_address: fields.get("max-connections-per-address", problems),
+            };
+            fields.finish(problems);
+            if places != Places::default() {
+                self.places.insert(name.value.to_owned(), places);
+            }
+        }
+    }
+
+    /// The limits of this server: its own, or those of all.
+    pub(super) fn limits(&self, server: &str, limits: &Limits) -> Limits {
+        let own = self.places.get(server).copied().unwrap_or_default();
+        Limits {
+            connections: own.connections.or(limits.connections),
+            connections_per_address: (own.connections_per_address)
+                .or(limits.connections_per_address),
+            ..*limits
+        }
+    }
+
     /// The machines that exist whatever the seed.
     pub(super) fn servers(&self) -> Servers {
         Servers::around_a_broker(self.servers.min())
@@ -89,6 +154,7 @@ impl Cluster {
             servers,
             adapter: self.adapter,
             latencies: latencies.collect(),
+            places: self.places.clone(),
         }
     }
 

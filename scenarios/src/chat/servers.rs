@@ -43,7 +43,8 @@ fn build_cluster(chat: &Chat, cluster: &Cluster, options: ServerOptions, site: &
         ..options
     };
     for (name, latency) in cluster.servers().names.iter().zip(&cluster.latencies) {
-        let (options, told) = (options.clone(), observer(chat, name, site));
+        let (mut options, told) = (options.clone(), observer(chat, name, site));
+        cluster.limits(name, &chat.limits).apply(&mut options);
         let server = site.server(name, move || serve(options.clone(), told.clone()));
         let link = Link {
             latency: Latency::Fixed(latency.min()),

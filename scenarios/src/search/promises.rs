@@ -87,16 +87,20 @@ const TABLE: &[Row] = &[
     Row {
         why: "the server has less places than there are clients",
         of: |world| {
-            let places = world
-                .get("chat.max-connections")
-                .and_then(Value::as_integer);
-            places.is_some_and(|places| places < 2 * clients(world))
+            let owners = places(world).into_iter();
+            let places = owners.filter_map(|path| world.get(&path).and_then(Value::as_integer));
+            places
+                .min()
+                .is_some_and(|places| places < 2 * clients(world))
         },
         unpromised: &[AtLeastOnce, ExactlyOnce, DurabilityToDelivery, Progress],
     },
     Row {
         why: "peers that break the rules take the places of others",
-        of: |world| world.has("chat.max-connections") && world.has("hostile"),
+        of: |world| {
+            let is_limited = places(world).iter().any(|path| world.has(path));
+            is_limited && world.has("hostile")
+        },
         unpromised: &[
             AtLeastOnce,
             ExactlyOnce,
@@ -294,6 +298,16 @@ fn is_crowded(world: &Document) -> bool {
     let interval = world.word("workload.interval").unwrap_or_default();
     let least = interval.split("..").next().unwrap_or_default();
     clients(world) > 3 && ["0ms", "1ms"].contains(&least)
+}
+
+/// Where a world may say how many connections its servers take.
+fn places(world: &Document) -> Vec<String> {
+    let own = world.names("server").into_iter();
+    let owners = own.map(|server| format!("server.{server}"));
+    let owners = owners.chain(["chat".to_owned()]);
+    owners
+        .map(|owner| format!("{owner}.max-connections"))
+        .collect()
 }
 
 /// Whether the clients, or one of them, have this field.

@@ -47,6 +47,7 @@ fn every_table_of_fields_has_those_that_the_code_reads() {
         "link",
         "chat",
         "cluster",
+        "server",
         "workload",
         "message",
         "fault",
@@ -70,6 +71,11 @@ fn every_table_of_fields_has_those_that_the_code_reads() {
     ] {
         assert_eq!(documented(heading, "field"), known, "{heading}");
     }
+    let of_server = "cluster.servers = 2\n[server.server-1]\n";
+    assert_eq!(
+        documented("### `[cluster]`", "field of a server"),
+        allowed(&format!("{of_server}{NOTHING} = 1"))
+    );
     let after = format!("[[fault]]\nkind = 'kill'\nafter.{NOTHING} = 1");
     let documented_after = documented("#### What a fault waits for", "field of `after`");
     assert_eq!(documented_after, allowed(&after));

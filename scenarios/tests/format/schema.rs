@@ -105,6 +105,12 @@ fn every_table_has_the_fields_that_the_code_reads() {
         ("/definitions/path", in_table("link.up")),
         ("/properties/chat", of_chat()),
         ("/properties/cluster", in_table("cluster")),
+        (
+            "/properties/server/additionalProperties",
+            allowed(&format!(
+                "cluster.servers = 2\n[server.server-1]\n{NOTHING} = 1"
+            )),
+        ),
         ("/properties/workload", in_table("workload")),
         (
             "/properties/clock/additionalProperties",

@@ -10,6 +10,7 @@ mod packets;
 mod plan_files;
 mod plans;
 mod polling;
+mod servers;
 mod stays;
 mod workload;
 

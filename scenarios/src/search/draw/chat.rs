@@ -130,6 +130,25 @@ pub(super) fn draw(drawing: &mut Drawing) {
     drawing.sometimes(0.08, "chat.max-connections", |dice| {
         number(dice.between(clients * 3 + 1, clients * 4 + 4))
     });
+    draw_servers(drawing, clients);
+}
+
+/// What is different for single servers of a cluster: one is far away, another one has its own
+/// number of places.
+fn draw_servers(drawing: &mut Drawing, clients: u64) {
+    if !drawing.document.has("cluster") || !drawing.chance("servers of their own", 0.2) {
+        return;
+    }
+    // A file may leave open which of the others there are.
+    for server in drawing.servers().into_iter().take(2) {
+        let own = |field: &str| format!("server.{server}.{field}");
+        drawing.sometimes(0.5, &own("latency"), |dice| ms(dice.of_any_size(1, 60)));
+        for field in ["max-connections", "max-connections-per-address"] {
+            drawing.sometimes(0.3, &own(field), |dice| {
+                number(dice.between(clients * 3 + 1, clients * 4 + 4))
+            });
+        }
+    }
 }
 
 fn backoff(dice: &mut Dice) -> Value {

@@ -204,7 +204,7 @@ mod tests {
     fn list_drawn(table: &toml::Table, path: &str, drawn: &mut BTreeSet<String>) {
         for (name, value) in table {
             let name = match path {
-                "client." | "clock." => "*",
+                "client." | "clock." | "server." => "*",
                 _ => name,
             };
             let path = format!("{path}{name}");

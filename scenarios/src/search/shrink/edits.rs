@@ -137,7 +137,7 @@ fn without_names(named: &Value, gone: &[String]) -> Option<Value> {
 
 /// A table that says nothing may still mean something: `[cluster]`, for one.
 fn without_empty_tables(world: &mut Document) {
-    for table in ["client", "clock"] {
+    for table in ["client", "clock", "server"] {
         if world.has(table) && world.names(table).is_empty() {
             world.remove(table);
         }
@@ -148,6 +148,7 @@ fn without_empty_tables(world: &mut Document) {
 fn without_tables(world: &Document) -> Vec<Candidate> {
     let whole = [
         "middlebox",
+        "server",
         "cluster",
         "clock",
         "client",
@@ -161,7 +162,9 @@ fn without_tables(world: &Document) -> Vec<Candidate> {
     let of_clients = of_clients.iter().map(|name| format!("client.{name}"));
     let of_clocks = world.names("clock");
     let of_clocks = of_clocks.iter().map(|name| format!("clock.{name}"));
-    let tables = whole.chain(of_clients).chain(of_clocks);
+    let of_servers = world.names("server");
+    let of_servers = of_servers.iter().map(|name| format!("server.{name}"));
+    let tables = whole.chain(of_clients).chain(of_clocks).chain(of_servers);
     let there = tables.filter(|path| world.has(path));
     there.map(|path| without(world, &path, true)).collect()
 }

@@ -1,0 +1,62 @@
+//! What is different for one server of a cluster.
+
+use crate::scenario;
+use squall::{Scenario, run};
+use squall_cli::SYSTEMS;
+use squall_guarantees::EventKind;
+use std::collections::BTreeMap;
+
+#[test]
+fn a_server_without_a_place_leaves_its_clients_to_the_next_one() {
+    let sessions = |own: &str| {
+        let text = format!("clients.count = 4\ncluster.servers = 2\n{own}");
+        let record = run(&scenario(&text).plan(1)).expect("the run comes to its end");
+        let mut sessions: BTreeMap<String, usize> = BTreeMap::new();
+        for event in record.history.events {
+            if let EventKind::SessionOpened { server, .. } = event.kind {
+                *sessions.entry(server).or_default() += 1;
+            }
+        }
+        ["server-1", "server-2"].map(|server| sessions.get(server).copied().unwrap_or_default())
+    };
+    assert_eq!(sessions(""), [2, 2]);
+    assert_eq!(sessions("server.server-1.max-connections = 1"), [1, 3]);
+}
+
+#[test]
+fn a_server_may_be_far_from_the_broker() {
+    let plan = |own: &str| {
+        let text = format!("cluster = {{ servers = 3, latency = '2ms' }}\n{own}");
+        scenario(&text).plan(1)
+    };
+    let far = plan("server.server-2.latency = '50ms'").to_toml();
+    assert!(
+        far.contains("latencies = [\"2ms\", \"50ms\", \"2ms\"]"),
+        "{far}"
+    );
+    let bounds = |own: &str| plan(own).bounds().live.expect("the chat catches up").within;
+    assert!(bounds("server.server-3.latency = '50ms'") > bounds(""));
+}
+
+#[test]
+fn only_servers_that_there_are_have_something_of_their_own() {
+    let what = |text: &str| {
+        let text = format!("shows = '.'\n{text}");
+        let bad = Scenario::parse("chat.toml", &text, SYSTEMS).expect_err("a mistake");
+        let problems = bad.problems.into_iter();
+        problems.map(|it| it.what).collect::<Vec<_>>()
+    };
+    let open = "cluster.servers = '2..4'\n";
+    assert_eq!(
+        what(&format!("{open}server.server-3.latency = '9ms'")),
+        ["there is no server `server-3`"]
+    );
+    assert_eq!(
+        what(&format!("{open}server.server-2.page = 3")),
+        ["[server.server-2] has no field `page`"]
+    );
+    assert_eq!(
+        what("server.server.max-connections = 3"),
+        ["`server` is no server of a cluster"]
+    );
+}
