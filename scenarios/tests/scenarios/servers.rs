@@ -56,6 +56,10 @@ fn only_servers_that_there_are_have_something_of_their_own() {
         ["[server.server-2] has no field `page`"]
     );
     assert_eq!(
+        what("cluster.servers = 4_000_000_000"),
+        ["a cluster cannot have `servers = 4000000000`"]
+    );
+    assert_eq!(
         what("server.server.max-connections = 3"),
         ["`server` is no server of a cluster"]
     );
