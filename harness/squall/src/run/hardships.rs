@@ -158,7 +158,6 @@ pub(super) fn silences(plan: &Plan, ends: &Ends, end: Duration) -> Vec<Silence> 
             match sides {
                 // The middlebox is all that it hears, whichever server speaks through it.
                 Some(sides) if behind => silence(sides.silence(&client.name, MIDDLEBOX), None),
-                None if behind => silence(unheard(fault, &client.name, &servers), None),
                 _ => {
                     for server in &servers {
                         let lost = match sides {
@@ -638,11 +637,23 @@ mod tests {
         );
         let alice = behind("kind = 'partition'\nvictims = 'alice'");
         assert_eq!(alice, both(0, ["", ""])[..1]);
-        let paused = behind("kind = 'pause'\nvictims = 'server-1'");
-        let expected = [(0, ""), (1, "server-1")];
-        assert_eq!(
-            paused,
-            expected.map(|(client, server)| (client, server.to_owned(), Lost::ToClient))
-        );
+    }
+
+    /// Seed 13789 of the worlds: a client whose session was on another server was asked to notice.
+    #[test]
+    fn a_server_that_loses_its_power_behind_a_box_is_silent_to_those_whom_it_serves() {
+        let behind = |kind: &str, victims: &str| {
+            unheard(&format!(
+                "clients.names = ['alice', 'bob']\ncluster.servers = 2\n\
+                 [middlebox]\nkind = 'behaves'\nclients = ['alice']\n\
+                 [[fault]]\nat = '2s'\nfor = '3s'\nkind = '{kind}'\nvictims = '{victims}'"
+            ))
+        };
+        for (kind, lost) in [("power-loss", Lost::BothWays), ("pause", Lost::ToClient)] {
+            let expected = [0, 1].map(|client| (client, "server-1".to_owned(), lost));
+            assert_eq!(behind(kind, "server-1"), expected, "{kind}");
+        }
+        let of_alice = ["server-1", "server-2"].map(|it| (0, it.to_owned(), Lost::BothWays));
+        assert_eq!(behind("power-loss", "alice"), of_alice);
     }
 }
