@@ -261,18 +261,21 @@ impl Recovery {
     }
 }
 
-/// Whether a session has ended, or just its connection: the session has if either side said goodbye
-/// or sent something invalid. (The others are Socket.IO's `RECOVERABLE_DISCONNECT_REASONS`.)
+/// Whether a session has ended, or just its connection: the session has if either side said goodbye.
+/// (The others are Socket.IO's `RECOVERABLE_DISCONNECT_REASONS`, and what cannot be understood: a
+/// client whose connection breaks between the two halves of a binary event, which polling carries
+/// in a request each, leaves such a thing behind.)
 fn kind(reason: DisconnectReason) -> End {
     use DisconnectReason::{
         ClientNSDisconnect, ClosingServer, HeartbeatTimeout, MultipleHttpPollingError,
         PacketParsingError, ServerNSDisconnect, TransportClose, TransportError,
     };
     match reason {
-        ClientNSDisconnect | ServerNSDisconnect | PacketParsingError => End::OnPurpose,
+        ClientNSDisconnect | ServerNSDisconnect => End::OnPurpose,
         TransportClose
         | TransportError
         | HeartbeatTimeout
+        | PacketParsingError
         | MultipleHttpPollingError
         | ClosingServer => End::Lost,
     }

@@ -60,6 +60,25 @@ async fn packets_that_were_sent_and_did_not_arrive_are_missed_packets() {
     assert_eq!(again.heard().await, ["two", "three"]);
 }
 
+/// Over polling each half is a request. A client that loses its connection in between, and then
+/// says that it will be back, has said nonsense.
+#[tokio::test(start_paused = true)]
+async fn a_binary_event_that_breaks_off_between_its_halves_does_not_end_the_session() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    server.say("one").await;
+    assert_eq!(client.heard().await, ["one"]);
+    client
+        .send(r#"451-["picture",{"_placeholder":true,"num":0}]"#)
+        .await;
+    client.emit(&json!(["give up"])).await;
+    sleep(Duration::from_millis(10)).await;
+    server.say("two").await;
+    let (mut again, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    assert_eq!(again.heard().await, ["two"]);
+}
+
 /// <https://github.com/socketio/socket.io/issues/4880>
 #[tokio::test(start_paused = true)]
 async fn issue_4880_recovery_works_again_and_again() {
