@@ -42,7 +42,8 @@ const TOLERANCE: Duration = Duration::from_millis(5);
 /// window: it does not write down every second how long they have been waiting.
 const LONGER_OVER_RESTART: u32 = 20;
 
-/// How long a server may need, after a disk works again, to write down what it could not.
+/// How long a server may need, after a disk or its program works again, to write down what it could
+/// not.
 const WRITTEN_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -213,10 +214,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 if let Some(known) = self.known.get_mut(&**session) {
                     // A client that comes back on another connection has not been waiting.
                     known.closed_at = (*cause != EndCause::Superseded).then_some(at);
-                    known.on_purpose |= matches!(
-                        cause,
-                        EndCause::Meant | EndCause::Malformed | EndCause::Overflow
-                    );
+                    known.on_purpose |= matches!(cause, EndCause::Meant | EndCause::Overflow);
                 }
             }
             EventKind::Connected {
@@ -337,16 +335,24 @@ impl<'i, 'h> Sessions<'i, 'h> {
     }
 
     /// Since when a session has been waiting, as far as the server could write it down: if the disk
-    /// failed until just before, this is when the fault began. If it was recovered after that, this
-    /// could not be written down either, and it has been waiting since before.
+    /// failed until just before, or the server stood still until it ended, this is when the fault
+    /// began. If it was recovered after that, this could not be written down either, and it has been
+    /// waiting since before.
     fn noted_at(&self, known: &Known, since: Time) -> Time {
-        let disturbances = self.index.history.disturbances.iter();
-        let failing = disturbances.filter(|fault| {
-            let until = fault.until.map(|until| until + WRITTEN_AGAIN);
-            let touches = fault.from <= since && until.is_none_or(|until| since <= until);
-            fault.kind == DisturbanceKind::Disk && fault.client.is_none() && touches
+        let history = self.index.history;
+        let touches = |from: Time, until: Option<Time>| {
+            from <= since && until.is_none_or(|until| since <= until + WRITTEN_AGAIN)
+        };
+        let failing = history.disturbances.iter().filter(|fault| {
+            let of_disk = fault.kind == DisturbanceKind::Disk && fault.client.is_none();
+            of_disk && touches(fault.from, fault.until)
         });
-        let Some(from) = failing.map(|fault| fault.from).min() else {
+        let ended = history.server_stops.contains(&since);
+        let still = history.standstills.iter().filter(|still| {
+            ended && still.client.is_none() && touches(still.from, Some(still.until))
+        });
+        let failing = failing.map(|fault| fault.from);
+        let Some(from) = failing.chain(still.map(|still| still.from)).min() else {
             return since;
         };
         let before = known.waited_since.filter(|_| from <= known.opened_at);
@@ -682,7 +688,9 @@ mod tests {
         };
         insta::assert_snapshot!(left(EndCause::Meant, EndCause::PeerMeant), @"held: 0 sessions recovered, 1 refused: ended on purpose");
         insta::assert_snapshot!(left(EndCause::Closed, EndCause::PeerMeant), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.001 s.");
-        insta::assert_snapshot!(left(EndCause::Closed, EndCause::Malformed), @"held: 0 sessions recovered, 1 refused: ended on purpose");
+        // Half a message is what a connection leaves that breaks in the middle of one.
+        insta::assert_snapshot!(left(EndCause::Closed, EndCause::Malformed), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.001 s.");
+        insta::assert_snapshot!(left(EndCause::Closed, EndCause::Overflow), @"held: 0 sessions recovered, 1 refused: ended on purpose");
     }
 
     #[test]
@@ -1142,6 +1150,29 @@ mod tests {
         };
         insta::assert_snapshot!(back(13_000), @"1 judged");
         insta::assert_snapshot!(back(14_000), @"0 judged; 1 not judged: too close to the limit of time");
+    }
+
+    /// Seed 14711 of the worlds: what a suspended server had last written down was too old.
+    #[test]
+    fn cannot_say_when_a_session_expires_whose_server_stands_still_until_it_ends() {
+        let back = |until, ended, at| {
+            let chat = chat(["alice"])
+                .recovering(10_000, true)
+                .standstill(4_000, until, "server")
+                .disconnected(10_000, "alice");
+            let chat = match ended {
+                true => chat.server_stopped(10_000),
+                false => chat.session_closed(10_000, "alice"),
+            };
+            chat.refused(at, "alice", RecoveryRefused::Expired)
+                .asked(Recovery)
+        };
+        insta::assert_snapshot!(back(10_500, true, 13_000), @"1 judged");
+        insta::assert_snapshot!(back(10_500, true, 14_000), @"0 judged; 1 not judged: too close to the limit of time");
+        insta::assert_snapshot!(back(9_000, true, 14_000), @"0 judged; 1 not judged: too close to the limit of time");
+        insta::assert_snapshot!(back(8_999, true, 14_000), @"1 judged");
+        // What happens to a server that goes on is written down then.
+        insta::assert_snapshot!(back(9_000, false, 14_000), @"1 judged");
     }
 
     #[test]
