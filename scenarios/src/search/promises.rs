@@ -62,6 +62,14 @@ const TABLE: &[Row] = &[
         unpromised: &[DurabilityToDelivery, ExactlyOnce, Progress],
     },
     Row {
+        why: "a session cannot come back by polling to more than one read takes (FINDINGS.md), until what it has missed is gone",
+        of: |world| {
+            let live_only = world.word("chat.to-client") == Some("live-only");
+            live_only && may_poll(world) && is_disturbed(world) && misses_much(world)
+        },
+        unpromised: &[DurabilityToDelivery, ExactlyOnce, Progress],
+    },
+    Row {
         why: "nothing orders what different servers publish",
         of: publishes,
         unpromised: &[TotalOrder],
@@ -259,25 +267,40 @@ fn is_large(world: &Document) -> bool {
 }
 
 /// Whether more may be said during a poll than the next answer delivers in one piece, even though
-/// it all arrives at the same moment: the library passes on what it reads, and its first read is 8
-/// KiB (hyper's `INIT_BUFFER_SIZE`).
+/// it all arrives at the same moment.
 fn says_much_at_once(world: &Document) -> bool {
+    let time = |path: &str| world.get(path).and_then(in_ms);
+    let own = world.names("client").into_iter();
+    let own = own.filter_map(|client| time(&format!("client.{client}.link.latency")));
+    let latency = own.chain([time("link.latency").unwrap_or(20)]).max();
+    says_much_in(world, 2 * latency.unwrap_or_default())
+}
+
+/// Whether a client that is away for as long as the longest fault, and then has to come back, may
+/// miss more than an answer delivers in one piece.
+fn misses_much(world: &Document) -> bool {
+    let time = |path: &str, default| world.get(path).and_then(in_ms).unwrap_or(default);
+    let lasts = |fault: &Table| fault.get("for").and_then(in_ms).unwrap_or_default();
+    let longest = world.list("fault").into_iter().map(lasts).max();
+    let back = time("chat.connect-timeout", 5_000) + time("chat.backoff.max", 5_000);
+    says_much_in(world, longest.unwrap_or_default() + back)
+}
+
+/// Whether so much may be said in so many milliseconds that a polling answer with all of it comes in
+/// pieces: the library passes on what it reads, and its first read is 8 KiB (hyper's
+/// `INIT_BUFFER_SIZE`).
+fn says_much_in(world: &Document, time: u64) -> bool {
     const FIRST_READ: u64 = 8 << 10;
     const ENVELOPE: u64 = 200;
-    let time = |path: &str| world.get(path).and_then(in_ms);
     let number = |path: &str| {
         let number = world.get(path).and_then(Value::as_integer);
         number.map(|number| number.max(0) as u64)
     };
-    let own = world.names("client").into_iter();
-    let own = own.filter_map(|client| time(&format!("client.{client}.link.latency")));
-    let latency = own.chain([time("link.latency").unwrap_or(20)]).max();
-    let round_trip = 2 * latency.unwrap_or_default();
     let interval = world.word("workload.interval").unwrap_or("1s");
     let least = interval.split("..").next().unwrap_or_default();
     let ends = [interval, least].map(|end| in_ms(&Value::from(end)).unwrap_or_default());
     let apart = (ends[0] + ends[1]).div_ceil(2).max(1);
-    let by_one = (round_trip / apart + 1).min(number("workload.messages").unwrap_or(u64::MAX));
+    let by_one = (time / apart + 1).min(number("workload.messages").unwrap_or(u64::MAX));
     let said = clients(world).max(0) as u64 * by_one;
     let said = said.min(number("chat.queue").unwrap_or(128));
     let size = match world.get("workload.size") {
@@ -514,6 +537,25 @@ mod tests {
             !unpromised(&world).contains_key(&DurabilityToDelivery)
         };
         assert!(is_promised("5s") && !is_promised("4999ms"));
+    }
+
+    /// Seed 14757 of the worlds: each answer with what was missed came in pieces, until the server
+    /// did not have all of it any more.
+    #[test]
+    fn where_sessions_come_back_to_more_than_one_read_by_polling_live_messages_are_not_promised() {
+        let is_promised = |transport, messages, to_client| {
+            let chat = format!("[chat]\ntransport = '{transport}'\nto-client = '{to_client}'");
+            let fault = "[[fault]]\nkind = 'reset'\nvictims = 'server'\nat = '9s'\nfor = '1s'";
+            let said = format!("messages = {messages}\nstart = '8s'\ninterval = '100ms'");
+            let world = format!("{chat}\nrecovery = 'memory'\n{fault}\n[workload]\n{said}");
+            let world = Document::parse(&world).expect("TOML");
+            !unpromised(&world).contains_key(&DurabilityToDelivery)
+        };
+        // 200 bytes are counted for each message of three clients; one read takes 8 KiB of them.
+        assert!(is_promised("polling", 13, "live-only"));
+        assert!(!is_promised("polling", 14, "live-only"));
+        assert!(is_promised("websocket", 14, "live-only"));
+        assert!(is_promised("polling", 14, "catch-up"));
     }
 
     #[test]
