@@ -158,13 +158,15 @@ pub async fn serve(
     working.spawn(async move { worker.work().await });
     // Every connection holds a receiver, and ends when this sender is dropped.
     let (alive, _) = watch::channel(());
+    let places = Places::new(options.max_connections, options.max_connections_per_address);
+    let connections = || (alive.receiver_count(), places.taken());
 
     let outcome = tokio::select! {
         biased;
         () = &mut shutdown => Ok(()),
         Some(error) = failed.recv() => Err(error),
-        never = accept(listener, app, &doorway.0, &alive) => match never {},
-        never = doorway.0.beat(|| alive.receiver_count()) => match never {},
+        never = accept(listener, app, &doorway.0, (&alive, &places)) => match never {},
+        never = doorway.0.beat(connections) => match never {},
         never = doorway.0.follow() => match never {},
         never = doorway.0.tell_roster() => match never {},
         Some(ended) = working.join_next() => match ended {
@@ -236,7 +238,7 @@ async fn accept(
     listener: TcpListener,
     app: Router,
     shared: &Shared,
-    alive: &watch::Sender<()>,
+    (alive, places): (&watch::Sender<()>, &Places),
 ) -> Infallible {
     let options = &shared.options;
     let patience = patience(options);
@@ -245,7 +247,6 @@ async fn accept(
         .header_read_timeout(patience.max(KEEP_ALIVE))
         .auto_date_header(false);
     let origins = Arc::new(options.origins.clone());
-    let places = Places::new(options.max_connections, options.max_connections_per_address);
     // Plain HTTP connections end with this set; upgraded ones leave it.
     let mut connections = JoinSet::new();
     loop {

@@ -180,11 +180,13 @@ fn held(census: Census) -> Vec<(Held, u64)> {
         (Held::WaitingSessions, census.waiting as u64),
         (Held::Rooms, census.rooms as u64),
         (Held::Places, census.connections as u64),
+        (Held::PlacesOfAddresses, census.places as u64),
         (Held::Online, census.online as u64),
         (Held::Unanswered, census.unanswered as u64),
         (Held::GivenBytes, census.given_bytes as u64),
         (Held::QueuedBytes, census.queued_bytes),
         (Held::KeptPackets, census.kept_packets as u64),
+        (Held::KeptBytes, census.kept_bytes as u64),
         (Held::UnsavedChanges, census.unsaved as u64),
     ]
 }

@@ -53,6 +53,8 @@ pub enum ServerEvent {
 pub struct Census {
     /// TCP connections, each of which occupies a place.
     pub connections: usize,
+    /// The places that they have taken among those of their addresses.
+    pub places: usize,
     /// Sessions with a connection.
     pub sessions: usize,
     /// Sessions that wait for their clients.
@@ -69,6 +71,8 @@ pub struct Census {
     pub queued_bytes: u64,
     /// Packets that are kept for sessions that may be recovered.
     pub kept_packets: usize,
+    /// Bytes in these packets.
+    pub kept_bytes: usize,
     /// Changes of sessions that the disk has not been able to keep yet.
     pub unsaved: usize,
 }

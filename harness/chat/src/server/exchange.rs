@@ -625,8 +625,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// What this server holds, besides its connections.
-    pub(super) fn census(&self, connections: usize) -> Census {
+    /// What this server holds, besides its connections and the places that these have taken.
+    pub(super) fn census(&self) -> Census {
         let all = self.sessions.iter().count();
         let connected = self
             .sessions
@@ -635,7 +635,6 @@ impl Exchange {
         let sessions = connected.count();
         let kept = self.recovery.census();
         Census {
-            connections,
             sessions,
             waiting: all - sessions,
             rooms: self.sessions.rooms(),
@@ -644,7 +643,9 @@ impl Exchange {
             given_bytes: self.given_bytes,
             queued_bytes: self.queued(),
             kept_packets: kept.packets,
+            kept_bytes: kept.bytes,
             unsaved: kept.unsaved,
+            ..Census::default()
         }
     }
 

@@ -14,7 +14,7 @@ use super::given::Given;
 use super::lines::Lines;
 use super::reply::{Meant, Reply, refuse, send_away};
 use super::session::{Allowance, SessionNumber, Welcome};
-use super::{ServerEvent, ServerOptions, presence};
+use super::{Census, ServerEvent, ServerOptions, presence};
 use crate::Observer;
 use crate::admission::Guest;
 use crate::cause::{EndCause, Rejection};
@@ -417,13 +417,18 @@ impl Shared {
 
     /// Gives every session a sign of life, forever, and reports what the server holds if that has
     /// changed.
-    pub(super) async fn beat(&self, connections: impl Fn() -> usize) -> Infallible {
+    pub(super) async fn beat(&self, connections: impl Fn() -> (usize, usize)) -> Infallible {
         let mut told = None;
         loop {
             sleep(self.options.ping_interval).await;
             let census = self.with(|exchange| {
                 exchange.beat();
-                exchange.census(connections())
+                let (connections, places) = connections();
+                Census {
+                    connections,
+                    places,
+                    ..exchange.census()
+                }
             });
             if let Some(census) = census.filter(|census| told != Some(*census)) {
                 told = Some(census);

@@ -20,7 +20,7 @@ impl Shared {
         let (connections, lines) = (self.lines.wires(), self.lines.count());
         let mut text = String::new();
         self.with(|exchange| {
-            let census = exchange.census(connections);
+            let census = exchange.census();
             let gauges = [
                 ("connections", "TCP connections.", connections as u64),
                 ("lines", "Connections of Engine.IO.", lines as u64),

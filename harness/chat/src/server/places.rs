@@ -48,6 +48,12 @@ impl Places {
             _one_of_all: one_of_all,
         })
     }
+
+    /// How many places all addresses have taken.
+    pub(super) fn taken(&self) -> usize {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.values().sum()
+    }
 }
 
 impl Drop for Place {
@@ -85,5 +91,7 @@ mod tests {
         drop(places.take(places.one_of_all().await, HERE));
         assert!(places.take(places.one_of_all().await, HERE).is_some());
         assert!(places.taken.lock().unwrap().is_empty());
+        let _third = places.take(places.one_of_all().await, HERE);
+        assert_eq!(places.taken(), 1);
     }
 }

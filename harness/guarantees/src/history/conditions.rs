@@ -106,6 +106,8 @@ pub enum Held {
     WaitingSessions,
     /// Places among the connections allowed.
     Places,
+    /// Places among those that each address is allowed, of all addresses.
+    PlacesOfAddresses,
     /// Rooms with somebody in them.
     Rooms,
     /// Timers and tasks.
@@ -122,6 +124,8 @@ pub enum Held {
     GivenBytes,
     /// Packets that are kept for sessions that may be resumed.
     KeptPackets,
+    /// The bytes of these packets.
+    KeptBytes,
     /// Rows of sessions in a file.
     StoredSessions,
     /// Rows of packets for sessions in a file.
@@ -151,6 +155,7 @@ impl Held {
             Held::Sessions => "sessions",
             Held::WaitingSessions => "waiting sessions",
             Held::Places => "places",
+            Held::PlacesOfAddresses => "places of addresses",
             Held::Rooms => "rooms",
             Held::Timers => "timers",
             Held::QueuedBytes => "queued bytes",
@@ -159,6 +164,7 @@ impl Held {
             Held::Unanswered => "unanswered messages",
             Held::GivenBytes => "bytes of what clients want",
             Held::KeptPackets => "packets for sessions",
+            Held::KeptBytes => "bytes of packets for sessions",
             Held::StoredSessions => "rows of sessions",
             Held::StoredPackets => "rows of packets for sessions",
             Held::UnsavedChanges => "unsaved changes of sessions",

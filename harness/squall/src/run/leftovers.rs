@@ -114,7 +114,11 @@ fn most(
         Held::StoredSessions => {
             most_waiting(history, at).map(|waiting| most_sessions(history, at) + waiting)
         }
-        Held::Timers | Held::OutboxRows | Held::IdlePackets => None,
+        Held::Timers
+        | Held::OutboxRows
+        | Held::IdlePackets
+        | Held::PlacesOfAddresses
+        | Held::KeptBytes => None,
     }
 }
 

@@ -12,7 +12,13 @@ const ENVELOPE: u64 = 1_000;
 /// What is limited, each when it was closest to its limit. Servers count once in each interval
 /// between pings.
 pub(super) fn of_servers(plan: &Plan, told: &Told, history: &History) -> Vec<Leftover> {
-    let limited = [Held::Places, Held::WaitingSessions, Held::QueuedBytes];
+    let limited = [
+        Held::Places,
+        Held::PlacesOfAddresses,
+        Held::WaitingSessions,
+        Held::QueuedBytes,
+        Held::KeptBytes,
+    ];
     let servers = told.counted.iter();
     let peaks = servers.flat_map(|(server, counts)| {
         limited.into_iter().filter_map(move |what| {
@@ -59,6 +65,13 @@ fn most(what: Held, held: &[(Held, u64)], plan: &Plan, history: &History) -> Opt
         Held::QueuedBytes => {
             let a_line = bounds.live?.bytes + largest(history) * ON_THE_WIRE + ENVELOPE;
             Some(a_line * of(Held::Sessions, held)?)
+        }
+        // A server counts its connections, and for each address those from there: in all as many.
+        Held::PlacesOfAddresses => of(Held::Places, held),
+        // Where no packets are kept, none of their bytes are.
+        Held::KeptBytes => {
+            let a_packet = largest(history) * ON_THE_WIRE + ENVELOPE;
+            Some(a_packet * of(Held::KeptPackets, held)?)
         }
         _ => None,
     }
@@ -133,6 +146,26 @@ mod tests {
         );
         let moved = "[[fault]]\nkind = 'address-change'\nvictims = 'bob'\nat = '2s'";
         assert_eq!(of(moved), [(Held::Places, 5, 16)]);
+    }
+
+    #[test]
+    fn addresses_have_as_many_places_as_there_are_connections() {
+        let of = |taken| {
+            let held = [(Held::Places, 3), (Held::PlacesOfAddresses, taken)];
+            peaks("", &[&held], None).pop()
+        };
+        assert_eq!(of(3), Some((Held::PlacesOfAddresses, 3, 3)));
+        assert_eq!(of(4), Some((Held::PlacesOfAddresses, 4, 3)));
+    }
+
+    #[test]
+    fn packets_that_are_not_kept_have_no_bytes() {
+        let of = |packets, bytes| {
+            let held = [(Held::KeptPackets, packets), (Held::KeptBytes, bytes)];
+            peaks("", &[&held], None).pop()
+        };
+        assert_eq!(of(0, 1), Some((Held::KeptBytes, 1, 0)));
+        assert_eq!(of(2, 700), Some((Held::KeptBytes, 700, 2 * ENVELOPE)));
     }
 
     #[test]
