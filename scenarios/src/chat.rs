@@ -19,7 +19,9 @@ use squall::Setting;
 use squall::Transport;
 use squall::text::{Problems, Table};
 use squall_guarantees::{Bounds, Live};
-use squall_planted::{Bug, KEEP_ALIVE, RecoveryMode, SERVER_RETURNS_WITHIN, ToClient, ToServer};
+use squall_planted::{
+    Adapter, Bug, KEEP_ALIVE, RecoveryMode, SERVER_RETURNS_WITHIN, ToClient, ToServer,
+};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -315,6 +317,10 @@ impl Chat {
             // In everybody's and in its own it is whatever it joins.
             rooms: Some(self.limits.rooms() + 2),
             connections: self.connections(),
+            // Only who follows the log sends its clients away when it hears nothing of the others.
+            failover: (self.cluster.as_ref())
+                .filter(|cluster| cluster.adapter == Adapter::Log)
+                .map(|_| bounds.delivery + servers_return),
             ..bounds
         }
     }

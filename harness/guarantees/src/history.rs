@@ -413,6 +413,14 @@ pub struct Bounds {
     /// How many connections a server takes, in all and from one address; none if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<(u32, u32)>,
+    /// Whom a server that is gone has served, another one serves within this time; none if there is
+    /// no other.
+    #[serde(
+        default,
+        with = "nanoseconds::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub failover: Option<Duration>,
 }
 
 impl Default for Bounds {
@@ -446,6 +454,7 @@ impl Default for Bounds {
             keep_alive: None,
             rooms: None,
             connections: None,
+            failover: None,
         }
     }
 }

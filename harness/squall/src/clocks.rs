@@ -162,6 +162,7 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         keep_alive: (bounds.keep_alive).map(|time| in_world(time, slowest)),
         rooms: bounds.rooms,
         connections: bounds.connections,
+        failover: (bounds.failover).map(|bound| in_world(bound, slowest)),
         // What a wrong clock lets through is not specified.
         allowance: bounds.allowance.filter(|_| (slowest, fastest) == (0, 0)),
     }

@@ -9,6 +9,7 @@ use crate::site::Site;
 use crate::system::{Known, System};
 use crate::text::{Problems, Table};
 use squall_guarantees::{Bounds, StoredMessage};
+use std::time::Duration;
 
 /// A system of as many servers as `[cluster]` says.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -34,7 +35,10 @@ impl System for Unbuilt {
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds::default()
+        Bounds {
+            failover: Some(Duration::from_secs(60)),
+            ..Bounds::default()
+        }
     }
 
     fn build(&self, _: &mut Site<'_>) {

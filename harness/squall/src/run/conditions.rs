@@ -137,11 +137,13 @@ pub(super) fn disturbances(plan: &Plan) -> Vec<Disturbance> {
         let Some(kind) = fault.kind.kind().disturbs() else {
             continue;
         };
+        let escape = escape(plan, fault);
+        let until = fault.ends().into_iter().chain(escape).min();
         let touched = touched(plan, fault).into_iter();
         disturbances.extend(touched.map(|client| Disturbance {
             client,
             from: fault.from,
-            until: fault.ends(),
+            until,
             kind,
         }));
     }
@@ -157,6 +159,39 @@ pub(super) fn disturbances(plan: &Plan) -> Vec<Disturbance> {
         }));
     }
     disturbances
+}
+
+/// When everybody has found another server, if all that a fault does is to take some servers away,
+/// and nothing else is wrong on the servers' side while it lasts.
+fn escape(plan: &Plan, fault: &PlannedFault) -> Option<Duration> {
+    let failover = plan.bounds().failover?;
+    let servers = plan.servers();
+    let sides = fault.sides();
+    let divides = |one: &str, other: &str| {
+        (sides.as_ref()).is_some_and(|sides| {
+            sides.divide_any(&[one], &[other]) || sides.divide_any(&[other], &[one])
+        })
+    };
+    let kills = fault.kind.kind().disturbs() == Some(DisturbanceKind::Killed);
+    let is_hit = |name: &str| kills && fault.hits(name);
+    let others = || plan.clients.iter().map(|client| &*client.name);
+    let others = || others().chain([servers.keeper()]);
+    let is_gone = |server: &&String| is_hit(server) || others().any(|it| divides(server, it));
+    let gone = servers.names.iter().filter(is_gone).count();
+    let is_all = (1..servers.names.len()).contains(&gone)
+        && plan.middlebox.is_none()
+        && (kills || sides.is_some())
+        && !others().any(is_hit)
+        && !plan
+            .clients
+            .iter()
+            .any(|it| divides(&it.name, servers.keeper()));
+    let last = fault.until.unwrap_or(Duration::MAX);
+    let is_alone = plan.faults.iter().all(|other| {
+        let apart = other.from > last || other.until.is_some_and(|until| until < fault.from);
+        std::ptr::eq(other, fault) || apart || !touched(plan, other).contains(&None)
+    });
+    (is_all && is_alone).then(|| fault.from + failover * gone as u32)
 }
 
 /// Whom a fault can touch; `None` for everyone.
@@ -248,6 +283,48 @@ mod tests {
             let touched: Vec<_> = disturbances(&plan).iter().map(|it| it.client).collect();
             assert!(touched.contains(&Some(ClientId(0))), "{kind}: {touched:?}");
         }
+    }
+
+    #[test]
+    fn who_can_go_to_another_server_is_not_disturbed_for_as_long_as_one_is_away() {
+        let until = |faults: &[&str]| {
+            let faults = faults.iter();
+            let faults: String = faults.map(|it| format!("[[fault]]\n{it}\n")).collect();
+            let plan = plan(&format!("cluster.servers = 3\n{faults}"));
+            let failover = plan.bounds().failover.expect("there are others");
+            let disturbance = disturbances(&plan).remove(0);
+            let until = disturbance.until.map(|until| until - disturbance.from);
+            until.map(|until| until.div_duration_f64(failover))
+        };
+        let long = "at = '10s'\nfor = '1h'";
+        let kill = |who: &str| format!("kind = 'kill'\nvictims = {who}\n{long}");
+        let cut = |who: &str, others: &str| {
+            format!("kind = 'partition'\nvictims = {who}\nothers = {others}\n{long}")
+        };
+        assert_eq!(until(&[&kill("'server-2'")]), Some(1.0));
+        assert_eq!(until(&[&kill("['server-1', 'server-2']")]), Some(2.0));
+        assert_eq!(until(&[&cut("'server-2'", "'broker'")]), Some(1.0));
+        let forever = "kind = 'kill'\nvictims = 'server-2'\nat = '10s'";
+        assert_eq!(until(&[forever]), Some(1.0));
+        let short = "kind = 'kill'\nvictims = 'server-2'\nat = '10s'\nfor = '1s'";
+        assert!(until(&[short]) < Some(0.1));
+        // Where there is no other server, or something else is wrong, it is as long as it is.
+        let all = "['server-1', 'server-2', 'server-3']";
+        for faults in [
+            &[&*kill(all)][..],
+            &[&kill("'broker'")],
+            &[&kill("['server-2', 'alice']")],
+            &[&cut("['server-2', 'alice']", "'broker'")],
+            &[&cut(all, "'broker'")],
+            &[&kill("'server-2'"), &kill("'server-1'")],
+            &[&kill("'server-2'"), &cut("'server-1'", "'broker'")],
+            &[&format!("kind = 'pause'\nvictims = 'server-2'\n{long}")],
+        ] {
+            assert!(until(faults) > Some(4.0), "{faults:?}");
+        }
+        // What strikes clients strikes them alone.
+        let alice = "kind = 'pause'\nvictims = 'alice'\nat = '11s'\nfor = '1s'";
+        assert_eq!(until(&[&kill("'server-2'"), alice]), Some(1.0));
     }
 
     #[test]
