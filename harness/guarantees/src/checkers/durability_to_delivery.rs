@@ -318,6 +318,18 @@ mod tests {
     }
 
     #[test]
+    fn a_full_queue_holds_up_nobody_for_whom_what_does_not_fit_is_kept() {
+        let keeping = |packets| {
+            let kept = move |chat: Chat| chat.recovering(60_000, false).keeping(packets, 9);
+            live(kept, 1, 11_051)
+        };
+        insta::assert_snapshot!(live(|chat| chat, 1, 11_051), @"held: 2 deliveries of stored messages");
+        insta::assert_snapshot!(keeping(4), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 11.051 s; it was due by 11.050 s.");
+        // As much as is kept may be forgotten.
+        insta::assert_snapshot!(keeping(3), @"held: 2 deliveries of stored messages");
+    }
+
+    #[test]
     fn a_queue_is_full_when_as_much_waits_for_one_who_is_connected_as_it_takes() {
         let full = |at: u64, packets| {
             let chat = chat(["alice", "bob"]).live(1_000, packets);

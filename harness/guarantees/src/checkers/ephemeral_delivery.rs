@@ -5,7 +5,7 @@
 //! its queue, typing does not), and for a receiver that is there from beginning to end. Both are
 //! connected from one bound before the sending until one bound after it, and are not disturbed in
 //! that time or within the delivery bound before it (a fault has after-effects for as long as it
-//! may take to be noticed and mended). What the two links need is added to the bound. Nothing is
+//! may take to be noticed and mended), though not before their connections were begun. What the two links need is added to the bound. Nothing is
 //! asked about messages that the sender was told had failed. Does not look at what reaches others
 //! (no-phantom does).
 
@@ -116,7 +116,7 @@ fn judge(
 fn is_well(index: &Index<'_>, client: ClientId, sent_at: Time, bound: Time, due: Time) -> bool {
     let from = sent_at.saturating_sub(bound);
     let until = due.min(index.history.ended_at);
-    let touched = sent_at.saturating_sub(index.history.bounds.delivery);
+    let touched = index.struck_since(client, sent_at);
     !index.conditions.disturbed(client, touched, until)
         && index.connected_throughout(client, from, until)
 }
@@ -183,6 +183,17 @@ mod tests {
         insta::assert_snapshot!(cut("alice", 12_001, 13_000), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
         let away = typing().disconnected(9_000, "bob").connected(9_500, "bob");
         insta::assert_snapshot!(away.verdict(EphemeralDelivery), @"not exercised (1 excused: a fault touched it)");
+    }
+
+    #[test]
+    fn asks_for_typing_on_connections_that_were_begun_after_a_fault() {
+        let cut = |until| {
+            let chat = typing().silence(4_000, until, "bob", Lost::BothWays);
+            let chat = chat.disconnected(5_000, "bob").connecting(6_000, "bob");
+            chat.connected(7_000, "bob").verdict(EphemeralDelivery)
+        };
+        insta::assert_snapshot!(cut(6_000), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(cut(5_999), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! sender's own link needs. A wait that is too long is excused if the sender was not connected when
 //! it began, if its connection ended for a reason other than a missing answer, or if something
 //! disturbed it then or within the delivery bound before (a fault has after-effects for as long as
-//! it may take to be noticed and mended). It is not judged on a link with losses or a rate, where
+//! it may take to be noticed and mended), though not before its connection was begun. It is not judged on a link with losses or a rate, where
 //! the answer may wait behind other things. Does not look at messages that are never acknowledged
 //! (at-least-once does).
 //!
@@ -157,7 +157,7 @@ fn bound_for(index: &Index<'_>, sent: &Invocation<'_>, bound: Time) -> Option<Ti
 }
 
 fn disturbed(index: &Index<'_>, client: ClientId, since: Time, until: Time) -> bool {
-    let from = since.saturating_sub(index.history.bounds.delivery);
+    let from = index.struck_since(client, since);
     index.conditions.disturbed(client, from, until) || !waits(index, client, since, until)
 }
 
@@ -298,6 +298,19 @@ mod tests {
         let cut = |until| waited(13_000).silence(3_000, until, "alice", Lost::BothWays);
         insta::assert_snapshot!(cut(5_000).verdict(Fairness), @"not exercised (1 excused: a fault touched it)");
         insta::assert_snapshot!(cut(4_999).verdict(Fairness), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
+    }
+
+    #[test]
+    fn what_a_fault_has_left_behind_is_not_on_a_connection_that_was_begun_after_it() {
+        let cut = |until, server: &str| {
+            let chat = waited(13_000).silence(6_000, until, "alice", Lost::BothWays);
+            let chat = chat.disconnected(7_000, "alice").connecting(8_000, "alice");
+            let chat = chat.connected(9_000, "alice").served_by(server);
+            chat.verdict(Fairness)
+        };
+        insta::assert_snapshot!(cut(8_000, ""), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(cut(7_999, ""), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
+        insta::assert_snapshot!(cut(7_999, "server-1"), @"not exercised (1 excused: a fault touched it)");
     }
 
     #[test]

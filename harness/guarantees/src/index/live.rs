@@ -7,7 +7,7 @@
 
 use super::due::{Receiver, on_the_wire};
 use super::{Connection, ContentId, Index};
-use crate::{Live, Time};
+use crate::{ClientId, EventKind, Live, Time};
 
 /// How much longer asking may take than where nothing else is said.
 const PATIENCE: u32 = 3;
@@ -54,9 +54,37 @@ impl Index<'_> {
                 return None;
             }
             let due = due + self.asking(receiver, start, id) * PATIENCE;
-            (is_well(due) && self.has_room(live, receiver, struck, due)).then_some(due)
+            let has_room = || {
+                self.is_kept(live, receiver, struck, due)
+                    || self.has_room(live, receiver, struck, due)
+            };
+            (is_well(due) && has_room()).then_some(due)
         });
         dues.next()
+    }
+
+    /// Since when a fault may have left something behind that a client suffers from at this time:
+    /// for the delivery bound, but nothing on a connection that was begun after the fault. Servers
+    /// of a cluster have connections of their own, which nobody tells of.
+    pub(crate) fn struck_since(&self, client: ClientId, at: Time) -> Time {
+        let before = at.saturating_sub(self.history.bounds.delivery);
+        if self.are_servers_several() {
+            return before;
+        }
+        let lives = self.incarnations.iter();
+        let lives = lives.filter(|life| life.client == client && life.started_at <= at);
+        let connections = lives.flat_map(|life| established(&life.connections));
+        let begun_at = connections
+            .filter(|(_, connected_at)| *connected_at <= at)
+            .map(|(begun_at, _)| begun_at);
+        before.max(begun_at.max().unwrap_or_default())
+    }
+
+    fn are_servers_several(&self) -> bool {
+        let mut events = self.history.events.iter();
+        events.any(|event| {
+            matches!(&event.kind, EventKind::SessionOpened { server, .. } if !server.is_empty())
+        })
     }
 
     /// Whether nothing keeps news from a receiver between these two: it is connected, nothing
@@ -92,6 +120,25 @@ impl Index<'_> {
         let (packets, bytes) = most_at_once(said.chain(news));
         packets * ROOM_FOR_THE_REST <= live.packets.into()
             && bytes * ROOM_FOR_THE_REST <= live.bytes
+    }
+
+    /// Whether what does not fit into a receiver's queue is kept for its session until it does, and
+    /// no more waited for it at a time between these two than is kept. Large messages come in
+    /// pieces, which wait for one another.
+    fn is_kept(&self, live: Live, receiver: &Receiver<'_, '_>, from: Time, until: Time) -> bool {
+        let recovery = self.history.bounds.recovery.as_ref();
+        let Some(kept) = recovery.and_then(|recovery| recovery.packets) else {
+            return false;
+        };
+        let waiting = self.entitlements(receiver.id).into_iter();
+        let waiting = waiting.filter_map(|(_, id)| {
+            let content = self.content(id);
+            let at = content.stored_at.filter(|at| (from..=until).contains(at))?;
+            let gone = receiver.handled_at(id).unwrap_or(until);
+            Some((at, gone.max(at), on_the_wire(content)))
+        });
+        let (packets, bytes) = most_at_once(waiting);
+        packets * ROOM_FOR_THE_REST <= kept.into() && bytes * ROOM_FOR_THE_REST <= live.bytes
     }
 
     /// Whether as much waited at a time for a receiver that was connected as its queue takes.
