@@ -39,7 +39,7 @@ const CATCHING_UP: Time = Time::from_secs(1);
 /// in it. None if nothing is supposed to go wrong in it, or nothing happened.
 pub(in crate::search) fn aim(seed: u64, world: &Document, record: &Record) -> Option<Document> {
     let mut drawing = Drawing::new(seed, world.clone());
-    if drawing.theme == Theme::Calm {
+    if drawing.is(Theme::Calm) {
         return None;
     }
     let happened = happened(record);

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 pub(super) fn draw(drawing: &mut Drawing) {
     let is_cluster = drawing.document.has("cluster");
-    let is_large = drawing.theme == Theme::Large;
+    let is_large = drawing.is(Theme::Large);
     let (is_crowded, is_narrow) = (drawing.is_crowded(), links::is_narrow(&drawing.document));
     drawing.offer("chat.transport", |dice| {
         word(match (is_narrow || is_large, is_crowded) {
@@ -26,7 +26,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
         })
     });
     drawing.sometimes(0.15, "chat.address", |_| word("name"));
-    let weak = if drawing.theme == Theme::Outboxes {
+    let weak = if drawing.is(Theme::Outboxes) {
         0.0
     } else {
         0.2
@@ -37,7 +37,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
         |dice| word(dice.weighted(&[(1, "at-least-once"), (1, "at-most-once")])),
     );
     if !is_cluster {
-        let returns = drawing.theme == Theme::Returns;
+        let returns = drawing.is(Theme::Returns);
         let kept = if returns { 2 } else { 1 };
         // What the recovery layer keeps does not wait in the chat's own queues.
         let usual = if is_crowded { 0.3 } else { 0.55 };
@@ -46,7 +46,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
         });
     }
     if drawing.document.has("chat.recovery") {
-        let longest = if drawing.theme == Theme::Returns {
+        let longest = if drawing.is(Theme::Returns) {
             10_000
         } else {
             20_000
@@ -57,7 +57,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
             |dice| ms(dice.between(1_000, longest)),
         );
     }
-    if ![Theme::Crowd, Theme::Limits, Theme::Large].contains(&drawing.theme) {
+    let needs_pages = [Theme::Crowd, Theme::Limits, Theme::Large];
+    if !needs_pages.iter().any(|&theme| drawing.is(theme)) {
         drawing.sometimes(0.25, "chat.to-client", |_| word("live-only"));
     }
     if !is_cluster {
@@ -72,7 +73,13 @@ pub(super) fn draw(drawing: &mut Drawing) {
     drawing.sometimes(0.15, "chat.max-payload", |dice| {
         number(dice.of_any_size(2_000, 100_000))
     });
-    drawing.offer("chat.ping-interval", |dice| ms(dice.between(500, 6_000)));
+    // Where signs of life are rare, what only they would reveal comes late.
+    drawing.offer("chat.ping-interval", |dice| {
+        ms(match dice.chance(0.3) {
+            true => dice.between(6_000, 25_000),
+            false => dice.between(500, 6_000),
+        })
+    });
     let way = links::longest_way(&drawing.document);
     // With polling, an answer waits for the one before and for the request that it answers, and the
     // halves of each request wait for each other (Nagle).
@@ -112,8 +119,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
         );
         let is_limited = drawing.more(Theme::Limits, 1.0, 0.0);
         if drawing.chance("a limit", drawing.more(Theme::Hostile, 0.5, is_limited)) {
-            drawing.offer("chat.rate", |dice| number(dice.between(5, 40)));
-            drawing.offer("chat.burst", |dice| number(dice.between(3, 20)));
+            drawing.offer("chat.rate", |dice| number(dice.of_any_size(2, 40)));
+            drawing.offer("chat.burst", |dice| number(dice.of_any_size(2, 20)));
         }
         if drawing.document.has("chat.recovery") {
             // A session with a full queue that has missed more than is kept is ended.

@@ -16,9 +16,10 @@ pub(super) fn draw(drawing: &mut Drawing) {
             .iter()
             .any(|table| drawing.document.has(table));
         let fewest = if fewest { 3 } else { 2 };
-        let scale = drawing.scale;
+        let (scale, is_crowded) = (drawing.scale, drawing.is_crowded());
         drawing.offer("clients.count", |dice| {
             number(match scale {
+                Scale::Small if is_crowded => dice.between(4, 7),
                 Scale::Small => dice.between(fewest, 4),
                 Scale::Medium => dice.between(3, 7),
                 Scale::Large => dice.between(6, 16),
@@ -27,8 +28,9 @@ pub(super) fn draw(drawing: &mut Drawing) {
     }
     let recovers = drawing.document.word("chat.recovery").unwrap_or("off") != "off";
     let has_bug = drawing.document.has("chat.bug");
-    let alone = [Theme::Returns, Theme::Limits, Theme::Large].contains(&drawing.theme);
-    let several = if alone { 0.0 } else { 0.15 };
+    let alone = [Theme::Returns, Theme::Limits, Theme::Large];
+    let is_alone = alone.iter().any(|&theme| drawing.is(theme));
+    let several = if is_alone { 0.0 } else { 0.15 };
     if !recovers
         && !has_bug
         && drawing.chance("cluster", drawing.more(Theme::Cluster, 1.0, several))
@@ -39,9 +41,9 @@ pub(super) fn draw(drawing: &mut Drawing) {
         drawing.sometimes(0.25, "cluster.adapter", |_| "pub-sub".into());
         drawing.sometimes(0.5, "cluster.latency", |dice| ms(dice.of_any_size(1, 40)));
     }
-    let rooms = match drawing.theme {
-        Theme::Rooms => 3,
-        _ => drawing.dice("rooms").weighted(&[(5, 1), (3, 2), (2, 3)]),
+    let rooms = match drawing.is(Theme::Rooms) {
+        true => 3,
+        false => drawing.dice("rooms").weighted(&[(5, 1), (3, 2), (2, 3)]),
     };
     drawing.offer("clients.rooms", |_| names(&ROOMS[..rooms]));
 }
@@ -51,14 +53,18 @@ pub(super) fn draw_own(drawing: &mut Drawing) {
     let has_rooms = drawing.chance("rooms of their own", drawing.more(Theme::Rooms, 0.8, 0.3));
     let has_namespaces = drawing.chance("namespaces", 0.12);
     let is_narrow = links::is_narrow(&drawing.document);
-    let may_poll = !is_narrow && drawing.theme != Theme::Large;
+    let may_poll = !is_narrow && !drawing.is(Theme::Large);
     if let Some(reader) = drawing.far_reader() {
         // What is put on a WebSocket does not wait in its queue.
         drawing.offer(&format!("client.{reader}.transport"), |_| "polling".into());
         drawing.sometimes(0.7, &format!("client.{reader}.messages"), |_| number(0));
     }
     let has_transports = may_poll && drawing.chance("transports of their own", 0.25);
-    let has_messages = drawing.chance("messages of their own", 0.4);
+    // Who says something notices that nothing is acknowledged; who only listens does not.
+    let has_messages = drawing.chance(
+        "messages of their own",
+        drawing.more(Theme::Cluster, 0.8, 0.4),
+    );
     let live_only = drawing.document.word("chat.to-client") == Some("live-only");
     // Where nobody is in all rooms, there may be one too many to join.
     let is_tight = !drawing.document.has("cluster")

@@ -40,20 +40,29 @@ pub(super) enum Theme {
     Calm,
 }
 
-fn theme(seed: u64) -> Theme {
+/// What a world is about, and what else: most bugs hide where two of these meet.
+fn themes(seed: u64) -> [Theme; 2] {
     let themes = [
-        (35, Theme::Any),
-        (10, Theme::Crowd),
-        (15, Theme::Returns),
+        (20, Theme::Any),
+        (17, Theme::Crowd),
+        (17, Theme::Returns),
         (6, Theme::Outboxes),
-        (8, Theme::Cluster),
-        (8, Theme::Large),
-        (5, Theme::Rooms),
-        (3, Theme::Limits),
-        (5, Theme::Hostile),
-        (5, Theme::Calm),
+        (9, Theme::Cluster),
+        (7, Theme::Large),
+        (6, Theme::Rooms),
+        (6, Theme::Limits),
+        (6, Theme::Hostile),
+        (6, Theme::Calm),
     ];
-    Dice::new(seed, "theme").weighted(&themes)
+    let one = Dice::new(seed, "theme").weighted(&themes);
+    let mut dice = Dice::new(seed, "another theme");
+    let other = match one {
+        // Where something goes wrong, it is not calm.
+        Theme::Calm => Theme::Any,
+        _ if dice.chance(0.6) => Theme::Any,
+        _ => dice.weighted(&themes[..themes.len() - 1]),
+    };
+    [one, other]
 }
 
 fn scale(seed: u64) -> Scale {
@@ -65,17 +74,17 @@ fn scale(seed: u64) -> Scale {
 pub(super) struct Drawing {
     seed: u64,
     pub(super) scale: Scale,
-    pub(super) theme: Theme,
+    themes: [Theme; 2],
     pub(super) document: Document,
 }
 
 impl Drawing {
-    /// Nothing has been drawn yet except the scale and the theme.
+    /// Nothing has been drawn yet except the scale and the themes.
     pub(super) fn new(seed: u64, document: Document) -> Self {
         Drawing {
             seed,
             scale: scale(seed),
-            theme: theme(seed),
+            themes: themes(seed),
             document,
         }
     }
@@ -90,21 +99,27 @@ impl Drawing {
         self.dice(&format!("whether {label}")).chance(probability)
     }
 
+    /// Whether the world is about this, whatever else it is about.
+    pub(super) fn is(&self, theme: Theme) -> bool {
+        self.themes.contains(&theme)
+    }
+
     /// Whether the world is about full queues.
     pub(super) fn is_crowded(&self) -> bool {
-        self.theme == Theme::Crowd
+        self.is(Theme::Crowd)
     }
 
     /// Who is far away while all others are near, in a world about full queues: they say more in
     /// one of its round trips than its queue takes, and nothing else is wrong with it.
     pub(super) fn far_reader(&self) -> Option<String> {
-        let is_there = self.is_crowded() && self.chance("a far reader", 0.6);
+        let is_there =
+            self.is_crowded() && !self.is(Theme::Large) && self.chance("a far reader", 0.85);
         self.clients().pop().filter(|_| is_there)
     }
 
     /// The usual probability, or another one in worlds of a theme.
     pub(super) fn more(&self, theme: Theme, more: f64, usual: f64) -> f64 {
-        if self.theme == theme { more } else { usual }
+        if self.is(theme) { more } else { usual }
     }
 
     /// Decides the value at a path, unless there is one.

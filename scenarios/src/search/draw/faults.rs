@@ -12,9 +12,18 @@ use squall::{FaultKind, Happening};
 use toml::{Table, Value};
 
 /// How much more often a kind occurs in worlds of a theme.
-fn emphasis(theme: Theme, kind: &str) -> u64 {
-    let kinds: &[&str] = match theme {
-        Theme::Returns => &[
+fn emphasis(drawing: &Drawing, kind: &str) -> u64 {
+    let is_emphasized = EMPHASIZED
+        .iter()
+        .any(|(theme, kinds)| drawing.is(*theme) && kinds.contains(&kind));
+    if is_emphasized { 4 } else { 1 }
+}
+
+/// The kinds that occur more often in worlds of a theme.
+const EMPHASIZED: &[(Theme, &[&str])] = &[
+    (
+        Theme::Returns,
+        &[
             "partition",
             "hold",
             "reset",
@@ -28,7 +37,10 @@ fn emphasis(theme: Theme, kind: &str) -> u64 {
             "disk-full",
             "disk-error",
         ],
-        Theme::Outboxes => &[
+    ),
+    (
+        Theme::Outboxes,
+        &[
             "kill",
             "stop",
             "restart-loop",
@@ -36,21 +48,25 @@ fn emphasis(theme: Theme, kind: &str) -> u64 {
             "disk-full",
             "disk-error",
         ],
-        Theme::Cluster => &["partition", "hold", "kill", "stop", "pause", "power-loss"],
-        Theme::Large => &["partition", "reset", "address-change", "kill", "link"],
-        _ => &[],
-    };
-    if kinds.contains(&kind) { 4 } else { 1 }
-}
+    ),
+    (
+        Theme::Cluster,
+        &["partition", "hold", "kill", "stop", "pause", "power-loss"],
+    ),
+    (
+        Theme::Large,
+        &["partition", "reset", "address-change", "kill", "link"],
+    ),
+];
 
 pub(super) fn draw(drawing: &mut Drawing) {
     let is_calm = drawing.far_reader().is_some() && drawing.chance("calm far away", 0.6);
-    if drawing.theme == Theme::Calm || is_calm {
+    if drawing.is(Theme::Calm) || is_calm {
         return;
     }
     let mut dice = drawing.dice("faults");
     let count = match drawing.scale {
-        Scale::Small if drawing.theme == Theme::Returns => {
+        Scale::Small if drawing.is(Theme::Returns) => {
             dice.weighted(&[(3, 1), (5, 2), (4, 3), (2, 5)])
         }
         Scale::Small => dice.weighted(&[(1, 0), (5, 1), (9, 2), (4, 3), (1, 5)]),
@@ -66,7 +82,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
         let all = FaultKind::all().map(|(kind, about)| {
             let ends = if about.ends_programs { ends } else { 1 };
             let weight = about.drawn.weight * ends;
-            (weight * emphasis(drawing.theme, kind), (kind, about))
+            (weight * emphasis(drawing, kind), (kind, about))
         });
         kinds.push((1, dice.weighted(&all)));
     }
@@ -115,7 +131,7 @@ fn wait(drawing: &Drawing, place: u64, fault: &mut Table) {
 /// clients.
 pub(super) fn one_more(drawing: &mut Drawing, mut dice: Dice, at: u64, client: Option<&str>) {
     let all = FaultKind::all().map(|(kind, about)| {
-        let weight = about.drawn.weight * emphasis(drawing.theme, kind);
+        let weight = about.drawn.weight * emphasis(drawing, kind);
         (weight, (kind, about))
     });
     let (kind, about) = dice.weighted(&all);
@@ -146,10 +162,8 @@ fn victims(drawing: &Drawing, aim: Aim, dice: &mut Dice) -> Vec<String> {
     let has_disks = drawing.document.word("chat.outbox") == Some("disk");
     let crew = match aim {
         Aim::Clients => clients,
-        Aim::Anybody | Aim::Keepers if drawing.theme == Theme::Outboxes && dice.chance(0.8) => {
-            clients
-        }
-        Aim::Anybody if drawing.theme == Theme::Cluster && dice.chance(0.85) => keepers,
+        Aim::Anybody | Aim::Keepers if drawing.is(Theme::Outboxes) && dice.chance(0.8) => clients,
+        Aim::Anybody if drawing.is(Theme::Cluster) && dice.chance(0.85) => keepers,
         Aim::Keepers if has_disks && dice.chance(0.3) => clients,
         Aim::Keepers => keepers,
         // Servers of a cluster have more ways to go wrong, and so has a server that keeps sessions.
@@ -223,15 +237,19 @@ fn again(dice: &mut Dice, fault: &mut Table) {
 
 /// How long a fault lasts: short, long, or close to one of the chat's limits.
 fn duration(drawing: &Drawing, dice: &mut Dice) -> u64 {
-    let heartbeat = drawing.milliseconds("chat.ping-interval", 5_000)
-        + drawing.milliseconds("chat.ping-timeout", 4_000);
+    let interval = drawing.milliseconds("chat.ping-interval", 5_000);
+    let heartbeat = interval + drawing.milliseconds("chat.ping-timeout", 4_000);
     let window = drawing.milliseconds("chat.recovery-window", 120_000);
-    let limit = match dice.between(1, 8) {
+    let limit = match dice.between(1, 10) {
         1 => heartbeat,
         2 => drawing.milliseconds("chat.ping-timeout", 4_000),
         3 if window <= 20_000 => window + heartbeat,
         4 if window <= 20_000 => window,
         5 => drawing.milliseconds("chat.ack-timeout", 2_000),
+        // Long enough for both sides to notice it.
+        6 => heartbeat + interval + 2_000,
+        // Sessions come back late, and still in time.
+        7 if window <= 20_000 => dice.between(window / 2, window),
         _ => return dice.of_any_size(50, 16_000),
     };
     (limit + dice.between(0, 2_000))
@@ -242,7 +260,12 @@ fn duration(drawing: &Drawing, dice: &mut Dice) -> u64 {
 /// The fields of a kind: for those that we know well, what matters most; for others, what they
 /// declare.
 fn details((kind, about): (&str, About), drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
-    let lasts = duration(drawing, dice);
+    // A server that is away for long is one that others have to stand in for.
+    let takes_away = about.ends_programs || ["partition", "hold"].contains(&kind);
+    let lasts = match drawing.document.has("cluster") && takes_away && dice.chance(0.3) {
+        true => dice.between(30_000, 120_000),
+        false => duration(drawing, dice),
+    };
     let mut put = |field: &str, value: Value| {
         fault.insert(field.to_owned(), value);
     };

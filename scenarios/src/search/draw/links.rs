@@ -18,8 +18,13 @@ pub(super) fn draw(drawing: &mut Drawing) {
         drawing.offer("link.latency", |dice| ms(dice.between(20, 250)));
         return;
     }
-    if drawing.theme == Theme::Calm {
+    if drawing.is(Theme::Calm) {
         drawing.offer("link.latency", |dice| ms(dice.of_any_size(1, 250)));
+        return;
+    }
+    if drawing.is(Theme::Limits) && drawing.chance("a near link", 0.6) {
+        // Far away, each acknowledgement takes longer than the next message has to wait.
+        drawing.offer("link.latency", |dice| ms(dice.of_any_size(1, 8)));
         return;
     }
     if drawing.chance("a link of all", 0.5) {

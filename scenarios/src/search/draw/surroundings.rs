@@ -5,11 +5,11 @@ use crate::search::document::{ms, number};
 use toml::{Table, Value};
 
 pub(super) fn draw(drawing: &mut Drawing) {
-    let is_calm = drawing.theme == Theme::Calm;
+    let is_calm = drawing.is(Theme::Calm);
     if !is_calm && drawing.chance("a middlebox", 0.1) {
         middlebox(drawing);
     }
-    let is_hostile = drawing.theme == Theme::Hostile;
+    let is_hostile = drawing.is(Theme::Hostile);
     let usual = drawing.more(Theme::Hostile, 1.0, 0.15);
     if !drawing.document.has("hostile") && drawing.chance("hostile peers", usual) {
         let most = if is_hostile { 3 } else { 2 };

@@ -22,13 +22,30 @@ const ACTS: [(&str, u64); 10] = [
 
 pub(super) fn draw(drawing: &mut Drawing) {
     let scale = drawing.scale;
-    let (theme, is_crowded) = (drawing.theme, drawing.is_crowded());
+    let [
+        is_crowded,
+        returns,
+        is_limited,
+        is_large,
+        is_about_rooms,
+        is_cluster,
+    ] = [
+        Theme::Crowd,
+        Theme::Returns,
+        Theme::Limits,
+        Theme::Large,
+        Theme::Rooms,
+        Theme::Cluster,
+    ]
+    .map(|theme| drawing.is(theme));
     drawing.offer("workload.messages", |dice| {
         number(match scale {
             _ if is_crowded => dice.between(20, 60),
-            _ if theme == Theme::Returns => dice.between(10, 60),
-            _ if theme == Theme::Limits => dice.between(15, 50),
-            _ if theme == Theme::Large => dice.between(2, 12),
+            _ if returns => dice.between(10, 60),
+            _ if is_limited => dice.between(15, 50),
+            _ if is_large => dice.between(2, 12),
+            // More than a server asks its broker for at once.
+            _ if is_cluster => dice.of_any_size(10, 80),
             Scale::Small => dice.of_any_size(3, 25),
             Scale::Medium => dice.of_any_size(10, 80),
             Scale::Large => dice.of_any_size(40, 250),
@@ -38,14 +55,19 @@ pub(super) fn draw(drawing: &mut Drawing) {
     // promised.
     let live_only = drawing.document.word("chat.to-client") == Some("live-only");
     let all_in = drawing.milliseconds("chat.connect-timeout", 5_000);
-    drawing.sometimes(0.8, "workload.start", |dice| match live_only {
-        true => ms(all_in + dice.of_any_size(1, 4_000)),
-        false => ms(dice.of_any_size(1, 4_000)),
+    // Who comes when all has been said fills no queue, and says nothing too fast.
+    let all_are_there = (is_crowded || is_limited) && drawing.chance("all are there", 0.7);
+    let usual = if all_are_there { 1.0 } else { 0.8 };
+    drawing.sometimes(usual, "workload.start", |dice| {
+        match live_only || all_are_there {
+            true => ms(all_in + dice.of_any_size(1, 4_000)),
+            false => ms(dice.of_any_size(1, 4_000)),
+        }
     });
     drawing.offer("workload.interval", |dice| {
-        let (least, most) = match theme {
-            Theme::Crowd | Theme::Limits => dice.weighted(&[(1, (0, 3)), (1, (1, 20))]),
-            Theme::Returns => dice.weighted(&[(1, (1, 60)), (3, (50, 500)), (1, (300, 1_500))]),
+        let (least, most) = match (is_crowded || is_limited, returns) {
+            (true, _) => dice.weighted(&[(1, (0, 3)), (1, (1, 20))]),
+            (_, true) => dice.weighted(&[(1, (1, 60)), (3, (50, 500)), (1, (300, 1_500))]),
             _ => dice.weighted(&[
                 (2, (0, 3)),
                 (3, (1, 60)),
@@ -63,9 +85,9 @@ pub(super) fn draw(drawing: &mut Drawing) {
         for (act, weight) in ACTS {
             // The usual thing is nearly always included; the rest varies.
             let usual = if act == "room" { 0.85 } else { 0.3 };
-            let probability = match (theme, act) {
-                (Theme::Large, "long" | "binary") => 0.8,
-                (Theme::Rooms, "join" | "leave" | "private" | "nickname") => 0.8,
+            let probability = match act {
+                "long" | "binary" if is_large => 0.8,
+                "join" | "leave" | "private" | "nickname" if is_about_rooms => 0.8,
                 _ => usual,
             };
             drawing.sometimes(probability, &format!("workload.mix.{act}"), |dice| {
@@ -87,11 +109,10 @@ pub(super) fn draw(drawing: &mut Drawing) {
             // (FINDINGS.md), so that what does not fit into one never arrives: known, and not worth
             // another story.
             (true, _) => 1_000,
-            (false, true) if theme == Theme::Large => 30_000,
+            (false, true) if is_large => 30_000,
             (false, true) => 4_000,
             (false, false) => 60_000,
         };
-        let is_large = theme == Theme::Large;
         drawing.sometimes(if is_large { 1.0 } else { 0.7 }, "workload.size", |dice| {
             let size = match is_large {
                 true => dice.between(most / 4, most),
@@ -107,7 +128,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
 
 /// Messages that are said at one moment, of the kinds that the world has anyway.
 fn draw_script(drawing: &mut Drawing) {
-    let is_full = [Theme::Crowd, Theme::Limits].contains(&drawing.theme);
+    let is_full = drawing.is(Theme::Crowd) || drawing.is(Theme::Limits);
     if is_full || drawing.document.has("message") || !drawing.chance("scripted messages", 0.1) {
         return;
     }
