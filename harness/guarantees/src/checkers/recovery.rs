@@ -96,6 +96,8 @@ struct Known {
     client: ClientId,
     opened_at: Time,
     closed_at: Option<Time>,
+    /// When its client came back to it on another connection, of which nobody has told more.
+    superseded_at: Option<Time>,
     /// When its client said that the connection was over.
     lost_at: Option<Time>,
     /// Whether the server, or the client's user, ended it.
@@ -213,7 +215,9 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 self.closed.push(at);
                 if let Some(known) = self.known.get_mut(&**session) {
                     // A client that comes back on another connection has not been waiting.
-                    known.closed_at = (*cause != EndCause::Superseded).then_some(at);
+                    let superseded = *cause == EndCause::Superseded;
+                    known.closed_at = (!superseded).then_some(at);
+                    known.superseded_at = superseded.then_some(at);
                     known.on_purpose |= matches!(cause, EndCause::Meant | EndCause::Overflow);
                 }
             }
@@ -267,6 +271,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
             client,
             opened_at: at,
             closed_at: None,
+            superseded_at: None,
             lost_at: None,
             on_purpose: false,
             waited_since,
@@ -321,7 +326,10 @@ impl<'i, 'h> Sessions<'i, 'h> {
         let waiting = self.waiting_since(known, at);
         let since = waiting.or(known.lost_at).unwrap_or(at);
         let window = self.options.window;
+        // The other connection may have ended before anybody told of it.
+        let untold = known.superseded_at.filter(|_| waiting.is_none());
         Some(match waiting {
+            _ if untold.is_some_and(|since| at + TOLERANCE >= since + window) => Fate::TooClose,
             Some(since) if at >= self.over(since, window) + TOLERANCE => Fate::Over(Lost::Expired),
             Some(since) if at + TOLERANCE >= self.noted_at(known, since) + window => Fate::TooClose,
             _ => Fate::Due(session, since),
@@ -1135,6 +1143,19 @@ mod tests {
         insta::assert_snapshot!(told(1, true), @"not exercised (1 excused: too many were waiting)");
         insta::assert_snapshot!(told(1, false), @"violated: alice was given a new session at 14.000 s, although session alice-1 had been waiting since 10.000 s.");
         insta::assert_snapshot!(told(2, true), @"violated: alice was given a new session at 14.000 s, although session alice-1 had been waiting since 10.000 s.");
+    }
+
+    /// Seed 30154 of the worlds: a partition began while the server let a client back in.
+    #[test]
+    fn cannot_say_since_when_a_session_waits_whose_client_has_come_back_to_it_and_was_not_let_in() {
+        let refused = |at| {
+            lost()
+                .telling_why()
+                .closed_because(11_000, "alice", "alice-1", EndCause::Superseded)
+                .refused(at, "alice", RecoveryRefused::Expired)
+        };
+        insta::assert_snapshot!(refused(30_994).verdict(Recovery), @"violated: alice was given a new session at 30.994 s, although session alice-1 had been waiting since 10.000 s.");
+        insta::assert_snapshot!(refused(30_995).asked(Recovery), @"0 judged; 1 not judged: too close to the limit of time");
     }
 
     #[test]
