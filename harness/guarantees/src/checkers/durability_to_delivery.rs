@@ -327,6 +327,10 @@ mod tests {
         insta::assert_snapshot!(keeping(4), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 11.051 s; it was due by 11.050 s.");
         // As much as is kept may be forgotten.
         insta::assert_snapshot!(keeping(3), @"held: 2 deliveries of stored messages");
+        // Who may ask for little has to wait for it.
+        let limited = |rate| live(move |chat| chat.allowing(rate, 9), 4, 11_051);
+        insta::assert_snapshot!(limited(99), @"held: 2 deliveries of stored messages");
+        insta::assert_snapshot!(limited(100), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 11.051 s; it was due by 11.050 s.");
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         let Some(sent) = ephemeral.filter(|sent| sent.kind.is_ephemeral()) else {
             continue;
         };
-        if !changes.are_known(sent) {
+        let is_member = changes.has_any(sent) || index.memberships.ever(sent.sender, sent.room);
+        if !is_member || !changes.are_known(sent) {
             continue;
         }
         for receiver in (0..index.history.clients.len() as u32).map(ClientId) {
@@ -55,6 +56,11 @@ impl<'i, 'h> Changes<'i, 'h> {
             of_room.push(change);
         }
         Changes(changes)
+    }
+
+    /// Whether its sender has ever asked to join or leave its room.
+    fn has_any(&self, sent: &Invocation<'_>) -> bool {
+        self.0.contains_key(&(sent.sender, sent.room))
     }
 
     /// Whether the sender had been told about all its own changes in the room when it sent this.
@@ -203,6 +209,18 @@ mod tests {
             .room("garden", ["alice"])
             .typed(10_000, "garden", "alice", "t1");
         insta::assert_snapshot!(chat.verdict(EphemeralDelivery), @"not exercised");
+    }
+
+    #[test]
+    fn asks_nothing_of_a_sender_who_was_never_in_the_room() {
+        let typed = |who| {
+            let chat = chat(["alice", "bob", "carol"]).ephemeral_within(2_000);
+            let chat = chat.room("garden", ["alice", "bob"]);
+            chat.typed(10_000, "garden", who, "t1")
+                .verdict(EphemeralDelivery)
+        };
+        insta::assert_snapshot!(typed("alice"), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
+        insta::assert_snapshot!(typed("carol"), @"not exercised");
     }
 
     #[test]

@@ -311,6 +311,14 @@ mod tests {
         insta::assert_snapshot!(cut(8_000, ""), @"not exercised (1 excused: a fault touched it)");
         insta::assert_snapshot!(cut(7_999, ""), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
         insta::assert_snapshot!(cut(7_999, "server-1"), @"not exercised (1 excused: a fault touched it)");
+        let limited = |rate| {
+            let chat = waited(13_000).silence(6_000, 7_000, "alice", Lost::BothWays);
+            let chat = chat.disconnected(7_000, "alice").connecting(8_000, "alice");
+            let chat = chat.connected(9_000, "alice").allowing(rate, 9);
+            chat.verdict(Fairness)
+        };
+        insta::assert_snapshot!(limited(99), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(limited(100), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
     }
 
     #[test]

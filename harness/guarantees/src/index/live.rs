@@ -20,6 +20,8 @@ const ROOM_FOR_THE_REST: u64 = 4;
 const PASSING: u32 = 2;
 /// And for how long somebody may be busy meanwhile.
 const PAUSE: Time = Time::from_millis(200);
+/// How often per second a client may ask for something, if nothing limits it.
+const USUAL_RATE: u32 = 100;
 /// For how long it may wait to be told that somebody has come or gone.
 const NEWS: Time = Time::from_secs(1);
 
@@ -29,7 +31,7 @@ impl Index<'_> {
     pub(crate) fn live_due(&self, receiver: &Receiver<'_, '_>, id: ContentId) -> Option<Time> {
         let live = self.history.bounds.live?;
         let stored_at = self.content(id).stored_at?;
-        if !self.is_free(receiver.id) {
+        if !self.is_free(receiver.id) || self.is_limited() {
             return None;
         }
         let life = receiver.incarnation?;
@@ -65,10 +67,11 @@ impl Index<'_> {
 
     /// Since when a fault may have left something behind that a client suffers from at this time:
     /// for the delivery bound, but nothing on a connection that was begun after the fault. Servers
-    /// of a cluster have connections of their own, which nobody tells of.
+    /// of a cluster have connections of their own, which nobody tells of; and who may say little is
+    /// behind for longer.
     pub(crate) fn struck_since(&self, client: ClientId, at: Time) -> Time {
         let before = at.saturating_sub(self.history.bounds.delivery);
-        if self.are_servers_several() {
+        if self.are_servers_several() || self.is_limited() {
             return before;
         }
         let lives = self.incarnations.iter();
@@ -78,6 +81,12 @@ impl Index<'_> {
             .filter(|(_, connected_at)| *connected_at <= at)
             .map(|(begun_at, _)| begun_at);
         before.max(begun_at.max().unwrap_or_default())
+    }
+
+    /// Whether a client may ask so seldom that it has to wait for what it is behind with.
+    fn is_limited(&self) -> bool {
+        let allowance = self.history.bounds.allowance;
+        allowance.is_some_and(|(rate, _)| rate < USUAL_RATE)
     }
 
     fn are_servers_several(&self) -> bool {
