@@ -11,6 +11,7 @@ use squall_guarantees::{
     ClientId, DisturbanceKind, Event, EventKind, Held, History, Leftover, MessageKind, OperationId,
 };
 use squall_simulator::{Intervention, MachineId, World};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What the servers held at the end. They count once in each interval between pings, and report it
@@ -359,8 +360,9 @@ fn most_sessions_of(client: ClientId, history: &History, at: Duration) -> u64 {
     u64::from(there) + u64::max(anew, opened)
 }
 
-/// As many as ended within the window; none if they end with their connections. Nothing is said
-/// where a server has ended within it: its successor knows what it knew, and nobody reports it.
+/// As many as ended within the window, except those whose clients have asked for them and got
+/// others; none if they end with their connections. Nothing is said where a server has ended within
+/// it: its successor knows what it knew, and nobody reports it.
 fn most_waiting(history: &History, at: Duration) -> Option<u64> {
     let Some(since) = waits_since(history, at) else {
         return Some(0);
@@ -369,18 +371,42 @@ fn most_waiting(history: &History, at: Duration) -> Option<u64> {
         .server_stops
         .iter()
         .any(|stop| (since..=at).contains(stop));
-    let ended = history.events.iter().filter(|event| {
-        let ended = matches!(event.kind, EventKind::SessionClosed { .. });
-        ended && (since..=at).contains(&event.at)
-    });
-    (!stopped).then(|| ended.count() as u64)
+    let clients = (0..history.clients.len() as u32).map(ClientId);
+    let waiting = clients.map(|client| waiting_of(client, history, since..=at));
+    (!stopped).then(|| waiting.sum())
+}
+
+/// How many sessions of a client have ended in this time and may still wait for it.
+fn waiting_of(client: ClientId, history: &History, within: RangeInclusive<Duration>) -> u64 {
+    let mut waiting: Vec<&str> = Vec::new();
+    // Those of this life of its program.
+    let mut own: Vec<&str> = Vec::new();
+    for event in history.events.iter().filter(|event| event.client == client) {
+        match &event.kind {
+            EventKind::Started => own.clear(),
+            EventKind::Connected {
+                session, refused, ..
+            } => {
+                if refused.is_some() {
+                    waiting.retain(|session| !own.contains(session));
+                }
+                own.push(session);
+            }
+            EventKind::SessionClosed { session, .. } if within.contains(&event.at) => {
+                waiting.push(session);
+            }
+            _ => {}
+        }
+    }
+    waiting.len() as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use squall_guarantees::{
-        Bounds, Client, Disturbance, EndCause, RecoveryBounds, Standstill, StoredMessage,
+        Bounds, Client, Disturbance, EndCause, RecoveryBounds, RecoveryRefused, Standstill,
+        StoredMessage,
     };
 
     const ALICE: ClientId = ClientId(0);
@@ -535,6 +561,31 @@ mod tests {
             most(Held::WaitingSessions, &told, (END, END), true),
             Some(0)
         );
+    }
+
+    #[test]
+    fn a_session_does_not_wait_whose_client_has_asked_for_it_and_got_another_one() {
+        let waiting = |refused, restarts: bool| {
+            let connected = |session: &str, refused| EventKind::Connected {
+                session: session.to_owned(),
+                recovered: false,
+                refused,
+            };
+            let mut events = vec![
+                (800, ALICE, connected("s", None)),
+                (900, ALICE, closed()),
+                (910, ALICE, connected("t", refused)),
+            ];
+            if restarts {
+                events.insert(2, (905, ALICE, EventKind::Started));
+            }
+            most(Held::WaitingSessions, &history(events), (END, END), true)
+        };
+        let refused = Some(RecoveryRefused::OffsetTooOld);
+        assert_eq!(waiting(None, false), Some(1));
+        assert_eq!(waiting(refused, false), Some(0));
+        // It asked for another one.
+        assert_eq!(waiting(refused, true), Some(1));
     }
 
     #[test]
