@@ -73,14 +73,16 @@ pub(super) fn draw(drawing: &mut Drawing) {
     drawing.sometimes(0.15, "chat.max-payload", |dice| {
         number(dice.of_any_size(2_000, 100_000))
     });
-    // Where signs of life are rare, what only they would reveal comes late.
+    let way = links::longest_way(&drawing.document);
+    // Where signs of life are rare, what only they would reveal comes late. Where they are more
+    // frequent than the round trips of who polls, they wait for one another.
+    let least = (4 * way).max(500);
     drawing.offer("chat.ping-interval", |dice| {
         ms(match dice.chance(0.3) {
             true => dice.between(6_000, 25_000),
-            false => dice.between(500, 6_000),
+            false => dice.between(least, least.max(6_000)),
         })
     });
-    let way = links::longest_way(&drawing.document);
     // With polling, an answer waits for the one before and for the request that it answers, and the
     // halves of each request wait for each other (Nagle).
     let polls = drawing.document.word("chat.transport") != Some("websocket");
@@ -113,14 +115,14 @@ pub(super) fn draw(drawing: &mut Drawing) {
         drawing.sometimes(0.35, "chat.page", |dice| number(dice.of_any_size(1, most)));
         // A single message may exceed it.
         drawing.sometimes(
-            drawing.more(Theme::Large, 0.5, 0.1),
+            drawing.more(Theme::Large, 0.5, 0.2),
             "chat.queue-bytes",
             |dice| number(dice.of_any_size(1_000, 40_000)),
         );
         let is_limited = drawing.more(Theme::Limits, 1.0, 0.0);
         if drawing.chance("a limit", drawing.more(Theme::Hostile, 0.5, is_limited)) {
-            drawing.offer("chat.rate", |dice| number(dice.of_any_size(2, 40)));
-            drawing.offer("chat.burst", |dice| number(dice.of_any_size(2, 20)));
+            drawing.offer("chat.rate", |dice| number(dice.of_any_size(4, 40)));
+            drawing.offer("chat.burst", |dice| number(dice.of_any_size(3, 20)));
         }
         if drawing.document.has("chat.recovery") {
             // A session with a full queue that has missed more than is kept is ended.
@@ -128,8 +130,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
             drawing.sometimes(few, "chat.recovery-packets", |dice| {
                 number(dice.of_any_size(1, 60))
             });
-            drawing.sometimes(0.1, "chat.recovery-sessions", |dice| {
-                number(dice.between(1, 4))
+            drawing.sometimes(0.15, "chat.recovery-sessions", |dice| {
+                number(dice.between(1, 3))
             });
         }
     }
