@@ -50,6 +50,9 @@ const AROUND: u32 = 4;
 /// another, and requests for what is sent meanwhile.
 const FOR_A_PAGE: u32 = 3;
 
+/// How often a receiver asks, or says something, for each page.
+const ASKED_BESIDE: u32 = 2;
+
 /// A large message may come in pieces of this many bytes, each of which is asked for.
 const PIECE: u64 = 8_192;
 
@@ -163,12 +166,17 @@ impl<'h> Index<'h> {
         let pages = bounds.page.map_or(0, |page| messages.div_ceil(page.max(1)));
         let pages = pages + (bytes / PIECE) as u32;
         let for_pages = round_trip * (pages * FOR_A_PAGE);
+        // Each is asked for, as often as is allowed beside what the receiver says itself.
+        let limited = bounds.allowance.filter(|_| self.is_limited());
+        let allowed = limited.map_or(Time::ZERO, |(rate, _)| {
+            Time::from_secs(1) / rate.max(1) * (pages * ASKED_BESIDE)
+        });
         // Over polling, the answers to signs of life take turns with what is asked.
         let share = bounds.heartbeat.map_or(0.0, |beat| {
             let beats = round_trip.as_secs_f64() / beat.as_secs_f64();
             beats.min(1.0)
         });
-        round_trip * AROUND + for_pages + for_pages.mul_f64(share)
+        round_trip * AROUND + for_pages + for_pages.mul_f64(share) + allowed
     }
 
     /// When a message that was not acknowledged must be stored, if anything can be said.
@@ -433,6 +441,14 @@ mod tests {
         insta::assert_snapshot!(paged(1), @"by 21.000 s");
         insta::assert_snapshot!(paged(2), @"by 19.800 s");
         insta::assert_snapshot!(paged(3), @"by 19.800 s");
+    }
+
+    #[test]
+    fn gives_who_may_ask_for_little_the_time_to_ask_for_each_page_and_to_say_as_much_itself() {
+        let asked = |rate| due_to_bob(message(2_000, 12_000).page(1).allowing(rate, 9));
+        insta::assert_snapshot!(asked(4), @"by 17.500 s");
+        insta::assert_snapshot!(asked(99), @"by 17.020 s");
+        insta::assert_snapshot!(asked(100), @"by 17.000 s");
     }
 
     #[test]
