@@ -110,7 +110,7 @@ pub(super) fn draw_own(drawing: &mut Drawing) {
 
 /// Those who come late, and those who leave. All have come before anybody leaves.
 fn draw_stays(drawing: &mut Drawing) {
-    let is_full = [Theme::Crowd, Theme::Limits].contains(&drawing.theme);
+    let is_full = drawing.is(Theme::Crowd) || drawing.is(Theme::Limits);
     let clients = drawing.clients();
     let owners = ["clients".to_owned()].into_iter();
     let owners: Vec<_> = owners
