@@ -105,6 +105,10 @@ fn judge(
             findings.excuse(Excuse::Disturbed);
         }
         _ if due > index.history.ended_at => findings.leave_open(NotJudged::EndedTooSoon),
+        // What does not fit into a full queue is gone.
+        _ if !index.queue_has_room(receiver, sent.at.saturating_sub(bound), due) => {
+            findings.leave_open(NotJudged::LinkTooSlow);
+        }
         Some(handled_at) => findings.add(due, || HandledLate {
             message: index.message(id),
             receiver: index.name(receiver),
@@ -209,6 +213,19 @@ mod tests {
             .room("garden", ["alice"])
             .typed(10_000, "garden", "alice", "t1");
         insta::assert_snapshot!(chat.verdict(EphemeralDelivery), @"not exercised");
+    }
+
+    #[test]
+    fn asks_nothing_of_a_receiver_whose_queue_may_have_been_full() {
+        let crowd = |packets| {
+            let chat = (2..=5).fold(typing(), |chat, number| {
+                chat.typed(9_000, "lobby", "alice", &format!("t{number}"))
+            });
+            let chat = chat.handled(9_100, "bob", ["t2", "t3", "t4", "t5"]);
+            chat.live(1_000, packets).verdict(EphemeralDelivery)
+        };
+        insta::assert_snapshot!(crowd(16), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
+        insta::assert_snapshot!(crowd(15), @"held: 4 deliveries while all was well (1 not judged: the link cannot carry so much)");
     }
 
     #[test]

@@ -109,6 +109,15 @@ impl Index<'_> {
             && self.has_room(live, receiver, before, until)
     }
 
+    /// Whether all that a client was sent had room in its queue, as far as somebody says how much
+    /// that is.
+    pub(crate) fn queue_has_room(&self, client: ClientId, from: Time, until: Time) -> bool {
+        let receivers = self.receivers();
+        let receiver = &receivers[client.0 as usize];
+        let live = self.history.bounds.live;
+        live.is_none_or(|live| self.has_room(live, receiver, from, until))
+    }
+
     /// Whether all that a receiver was sent had room in its queue, at each moment between these
     /// two: what was said, until it was handled, or had the time to pass, whoever it was for.
     fn has_room(&self, live: Live, receiver: &Receiver<'_, '_>, from: Time, until: Time) -> bool {
