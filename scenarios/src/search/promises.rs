@@ -25,13 +25,16 @@ const TABLE: &[Row] = &[
         of: |world| {
             let once = world.word("chat.to-server") == Some("at-most-once");
             let may_fail = world.has("chat.rate") || may_be_refused(world);
-            once && (!is_calm(world) || may_fail || may_poll(world) && says_much_at_once(world))
+            once && (!is_calm(world) || may_fail || may_be_torn(world))
         },
         unpromised: &[AtLeastOnce, ExactlyOnce],
     },
     Row {
         why: "the server does not recognise what comes again",
-        of: |world| world.word("chat.to-server") == Some("at-least-once") && !is_calm(world),
+        of: |world| {
+            let again = world.word("chat.to-server") == Some("at-least-once");
+            again && (!is_calm(world) || may_be_torn(world))
+        },
         unpromised: &[AtMostOnce, ExactlyOnce],
     },
     Row {
@@ -154,11 +157,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         why: "a polling answer comes in pieces, and the client gives its connection up (FINDINGS.md)",
-        of: |world| {
-            let in_pieces = scatters_packets(world) || loses_packets(world);
-            let is_torn = in_pieces && (is_large(world) || is_crowded(world));
-            may_poll(world) && (is_torn || says_much_at_once(world))
-        },
+        of: may_be_torn,
         unpromised: &[Stability],
     },
     Row {
@@ -229,6 +228,13 @@ fn may_poll(world: &Document) -> bool {
         || own
             .iter()
             .any(|client| polls(&format!("client.{client}.transport")))
+}
+
+/// Whether a client may give its connection up because a polling answer comes in pieces.
+fn may_be_torn(world: &Document) -> bool {
+    let in_pieces = scatters_packets(world) || loses_packets(world);
+    let is_torn = in_pieces && (is_large(world) || is_crowded(world));
+    may_poll(world) && (is_torn || says_much_at_once(world))
 }
 
 /// Whether packets that left together arrive one after another.
@@ -453,7 +459,8 @@ fn begins_early(world: &Document) -> bool {
     let faults = faults
         .iter()
         .filter_map(|fault| fault.get("at").and_then(in_ms));
-    starts.chain(faults).min() < Some(all_in)
+    let middlebox = world.has("middlebox").then(|| time("middlebox.at"));
+    starts.chain(faults).chain(middlebox.flatten()).min() < Some(all_in)
 }
 
 fn clients(world: &Document) -> i64 {
@@ -556,6 +563,32 @@ mod tests {
         assert!(!is_promised("polling", 14, "live-only"));
         assert!(is_promised("websocket", 14, "live-only"));
         assert!(is_promised("polling", 14, "catch-up"));
+    }
+
+    /// Seed 32686 of the worlds: a box kept a client out while the others began to speak.
+    #[test]
+    fn where_nobody_catches_up_nothing_is_promised_if_a_box_keeps_somebody_from_coming_in() {
+        let is_promised = |at| {
+            let chat = "[chat]\nto-client = 'live-only'\nrecovery = 'memory'";
+            let middlebox = format!("[middlebox]\nkind = 'stalls'\nat = '{at}'\nfor = '9s'");
+            let world = format!("{chat}\n[workload]\nstart = '6s'\n{middlebox}");
+            let world = Document::parse(&world).expect("TOML");
+            !unpromised(&world).contains_key(&DurabilityToDelivery)
+        };
+        assert!(is_promised("5s") && !is_promised("4999ms"));
+    }
+
+    /// Seed 31560 of the worlds: what had been on a torn connection came again.
+    #[test]
+    fn where_a_connection_may_be_torn_what_comes_again_is_not_promised_to_be_recognised() {
+        let is_promised = |transport| {
+            let chat = format!("[chat]\ntransport = '{transport}'\nto-server = 'at-least-once'");
+            let said = "interval = '1ms..20ms'\nsize = 756\n[workload.mix]\nlong = 1";
+            let world = format!("{chat}\n[workload]\n{said}\n[link]\nlatency = '234ms'");
+            let world = Document::parse(&world).expect("TOML");
+            !unpromised(&world).contains_key(&AtMostOnce)
+        };
+        assert!(is_promised("websocket") && !is_promised("any"));
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub(super) fn link(dice: &mut Dice) -> Table {
         ("corrupt", 0.05, 2),
     ];
     for (what, chance, most) in happens {
-        if what == "loss" && dice.chance(0.02) {
+        if what == "loss" && dice.chance(0.04) {
             put(what, bursts(dice));
         } else if dice.chance(chance) {
             put(what, percent(dice.between(1, most)));
@@ -92,7 +92,7 @@ pub(super) fn link(dice: &mut Dice) -> Table {
     }
     if dice.chance(0.06) {
         put("mtu", number(dice.between(600, 1_499)));
-        if dice.chance(0.1) {
+        if dice.chance(0.2) {
             put("icmp", false.into());
         }
     }

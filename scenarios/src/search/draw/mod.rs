@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn every_kind_of_fault_is_drawn_by_some_seed() {
         let world = |seed| draw(seed, &Document::default());
-        let worlds: Vec<Document> = (1..=500).map(world).collect();
+        let worlds: Vec<Document> = (1..=1_000).map(world).collect();
         let faults = worlds.iter().flat_map(|world| world.list("fault"));
         let drawn: BTreeSet<&str> = faults.filter_map(|fault| fault["kind"].as_str()).collect();
         // Nothing is promised on a disk that lies, so nothing would be found there.
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn some_fault_waits_for_each_thing_that_can_happen() {
-        let worlds = (1..=1_500).map(|seed| draw(seed, &Document::default()));
+        let worlds = (1..=2_500).map(|seed| draw(seed, &Document::default()));
         let worlds: Vec<Document> = worlds.collect();
         let faults = worlds.iter().flat_map(|world| world.list("fault"));
         let events = faults.filter_map(|fault| fault.get("after")?.get("event")?.as_str());
@@ -137,7 +137,7 @@ mod tests {
         let schema: serde_json::Value = serde_json::from_str(schema).expect("JSON");
         let mut fields = BTreeMap::new();
         list_fields(&schema, &schema, String::new(), &mut fields);
-        let worlds = (1..=1_500).map(|seed| draw(seed, &Document::default()));
+        let worlds = (1..=2_500).map(|seed| draw(seed, &Document::default()));
         let mut drawn: BTreeSet<String> = BTreeSet::new();
         worlds.for_each(|world| list_drawn(world.table(), "", &mut drawn));
         let missing = fields.into_iter().flat_map(|(path, words)| {

@@ -159,10 +159,25 @@ fn draw_script(drawing: &mut Drawing) {
         let own = drawing.document.word(&format!("client.{client}.namespace"));
         own.unwrap_or("/").to_owned()
     };
+    let is_in_lobby = |client: &&String| {
+        let own = drawing.document.get(&format!("client.{client}.rooms"));
+        let rooms = own.or_else(|| drawing.document.get("clients.rooms"));
+        let rooms = rooms.and_then(Value::as_array);
+        rooms.is_none_or(|rooms| rooms.iter().any(|room| room.as_str() == Some("lobby")))
+    };
+    let members: Vec<String> = clients.iter().filter(is_in_lobby).cloned().collect();
+    if members.is_empty() {
+        return;
+    }
     let mut messages = Vec::new();
     for number in 1..=drawing.dice("scripted messages").between(1, 5) {
         let mut dice = drawing.dice(&format!("message {number}"));
-        let (from, does) = (dice.one(&clients), *dice.one(&acts));
+        let does = *dice.one(&acts);
+        // What is said in a room by who is not in it is refused.
+        let from = match does {
+            "room" | "typing" | "leave" => dice.one(&members),
+            _ => dice.one(&clients),
+        };
         let to = match does {
             "all" | "others" => None,
             "private" => {
@@ -191,13 +206,5 @@ fn draw_script(drawing: &mut Drawing) {
             fields.filter_map(|(field, value)| Some((field, value?))),
         ));
     }
-    let is_in_lobby = |client: &String| {
-        let own = drawing.document.get(&format!("client.{client}.rooms"));
-        let rooms = own.or_else(|| drawing.document.get("clients.rooms"));
-        let rooms = rooms.and_then(Value::as_array);
-        rooms.is_none_or(|rooms| rooms.iter().any(|room| room.as_str() == Some("lobby")))
-    };
-    if clients.iter().any(is_in_lobby) {
-        drawing.document.set_list("message", messages);
-    }
+    drawing.document.set_list("message", messages);
 }
