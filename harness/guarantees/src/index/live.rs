@@ -8,6 +8,7 @@
 use super::due::{Receiver, on_the_wire};
 use super::{Connection, ContentId, Index};
 use crate::{ClientId, EventKind, Live, Time};
+use rustc_hash::FxHashSet;
 
 /// How much longer asking may take than where nothing else is said.
 const PATIENCE: u32 = 3;
@@ -148,12 +149,14 @@ impl Index<'_> {
         let Some(kept) = recovery.and_then(|recovery| recovery.packets) else {
             return false;
         };
-        let waiting = self.entitlements(receiver.id).into_iter();
-        let waiting = waiting.filter_map(|(_, id)| {
-            let content = self.content(id);
-            let at = content.stored_at.filter(|at| (from..=until).contains(at))?;
-            let gone = receiver.handled_at(id).unwrap_or(until);
-            Some((at, gone.max(at), on_the_wire(content)))
+        let due = self.entitlements(receiver.id).into_iter();
+        let due: FxHashSet<ContentId> = due.map(|(_, id)| id).collect();
+        // What it has missed counts as well, and what was in rooms that it has left since.
+        let waiting = (0..).zip(&self.contents).filter_map(|(id, content)| {
+            let at = content.stored_at.filter(|at| *at <= until)?;
+            let handled_at = receiver.handled_at(id);
+            let gone = handled_at.or_else(|| due.contains(&id).then_some(until))?;
+            (from <= gone).then(|| (at, gone.max(at), on_the_wire(content)))
         });
         let (packets, bytes) = most_at_once(waiting);
         packets * ROOM_FOR_THE_REST <= kept.into() && bytes * ROOM_FOR_THE_REST <= live.bytes
