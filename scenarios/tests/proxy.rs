@@ -39,14 +39,17 @@ impl Program {
         let mut child = program.spawn().expect("squall starts");
         let stderr: ChildStderr = child.stderr.take().expect("it is piped");
         let mut stderr = BufReader::new(stderr).lines();
-        let lines = (0..lines).map(|_| stderr.next().expect("a line").expect("UTF-8"));
-        let lines = lines.collect();
+        let noted = stderr.by_ref().map(|line| line.expect("UTF-8"));
+        // Where few files may be open, it says so first.
+        let noted = noted.filter(|line| !line.starts_with("At most "));
+        let noted: Vec<String> = noted.take(lines).collect();
+        assert_eq!(noted.len(), lines, "what it notes: {noted:?}");
         let (sender, notes) = channel();
         thread::spawn(move || {
             let lines = stderr.map_while(Result::ok);
             lines.for_each(|line| drop(sender.send(line)));
         });
-        (Program { child, notes }, lines)
+        (Program { child, notes }, noted)
     }
 
     /// Tells it to do something, and waits until it says that it does.

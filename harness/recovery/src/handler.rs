@@ -261,10 +261,10 @@ impl Recovery {
     }
 }
 
-/// Whether a session has ended, or just its connection: the session has if either side said goodbye.
-/// (The others are Socket.IO's `RECOVERABLE_DISCONNECT_REASONS`, and what cannot be understood: a
-/// client whose connection breaks between the two halves of a binary event, which polling carries
-/// in a request each, leaves such a thing behind.)
+/// Whether a session has ended, or just its connection: the session has if either side said
+/// goodbye. (The others are Socket.IO's `RECOVERABLE_DISCONNECT_REASONS`, and what cannot be
+/// understood: a client whose connection breaks between the two halves of a binary event, which
+/// polling carries in a request each, leaves such a thing behind.)
 fn kind(reason: DisconnectReason) -> End {
     use DisconnectReason::{
         ClientNSDisconnect, ClosingServer, HeartbeatTimeout, MultipleHttpPollingError,

@@ -292,8 +292,8 @@ fn misses_much(world: &Document) -> bool {
     says_much_in(world, longest.unwrap_or_default() + back)
 }
 
-/// Whether so much may be said in so many milliseconds that a polling answer with all of it comes in
-/// pieces: the library passes on what it reads, and its first read is 8 KiB (hyper's
+/// Whether so much may be said in so many milliseconds that a polling answer with all of it comes
+/// in pieces: the library passes on what it reads, and its first read is 8 KiB (hyper's
 /// `INIT_BUFFER_SIZE`).
 fn says_much_in(world: &Document, time: u64) -> bool {
     const FIRST_READ: u64 = 8 << 10;

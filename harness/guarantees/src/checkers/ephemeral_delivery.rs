@@ -5,9 +5,9 @@
 //! its queue, typing does not), and for a receiver that is there from beginning to end. Both are
 //! connected from one bound before the sending until one bound after it, and are not disturbed in
 //! that time or within the delivery bound before it (a fault has after-effects for as long as it
-//! may take to be noticed and mended), though not before their connections were begun. What the two links need is added to the bound. Nothing is
-//! asked about messages that the sender was told had failed. Does not look at what reaches others
-//! (no-phantom does).
+//! may take to be noticed and mended), though not before their connections were begun. What the two
+//! links need is added to the bound. Nothing is asked about messages that the sender was told had
+//! failed. Does not look at what reaches others (no-phantom does).
 
 use crate::evidence::{HandledLate, HandledTwice, NotHandled};
 use crate::index::{ContentId, Index, Invocation, time_for};

@@ -6,9 +6,9 @@
 //! sender's own link needs. A wait that is too long is excused if the sender was not connected when
 //! it began, if its connection ended for a reason other than a missing answer, or if something
 //! disturbed it then or within the delivery bound before (a fault has after-effects for as long as
-//! it may take to be noticed and mended), though not before its connection was begun. It is not judged on a link with losses or a rate, where
-//! the answer may wait behind other things. Does not look at messages that are never acknowledged
-//! (at-least-once does).
+//! it may take to be noticed and mended), though not before its connection was begun. It is not
+//! judged on a link with losses or a rate, where the answer may wait behind other things. Does not
+//! look at messages that are never acknowledged (at-least-once does).
 //!
 //! Nobody is in more rooms at a time than is allowed.
 //!

@@ -344,8 +344,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
 
     /// Since when a session has been waiting, as far as the server could write it down: if the disk
     /// failed until just before, or the server stood still until it ended, this is when the fault
-    /// began. If it was recovered after that, this could not be written down either, and it has been
-    /// waiting since before.
+    /// began. If it was recovered after that, this could not be written down either, and it has
+    /// been waiting since before.
     fn noted_at(&self, known: &Known, since: Time) -> Time {
         let history = self.index.history;
         let touches = |from: Time, until: Option<Time>| {

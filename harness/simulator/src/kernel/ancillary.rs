@@ -28,7 +28,8 @@ pub(crate) struct Ancillary {
     pub(crate) class: Option<u8>,
     /// `IP_TTL`, `IPV6_HOPLIMIT`.
     pub(crate) hops: Option<u8>,
-    /// The payload is that of several datagrams, each of so many bytes but the last (`UDP_SEGMENT`).
+    /// The payload is that of several datagrams, each of so many bytes but the last
+    /// (`UDP_SEGMENT`).
     pub(crate) segment: Option<u16>,
 }
 
