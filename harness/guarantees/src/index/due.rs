@@ -50,8 +50,8 @@ const AROUND: u32 = 4;
 /// another, and requests for what is sent meanwhile.
 const FOR_A_PAGE: u32 = 3;
 
-/// How often a receiver asks, or says something, for each page.
-const ASKED_BESIDE: u32 = 2;
+/// For each page a receiver asks once, says something, and says it again.
+const ASKED_BESIDE: u32 = 3;
 
 /// A large message may come in pieces of this many bytes, each of which is asked for.
 const PIECE: u64 = 8_192;
@@ -446,8 +446,8 @@ mod tests {
     #[test]
     fn gives_who_may_ask_for_little_the_time_to_ask_for_each_page_and_to_say_as_much_itself() {
         let asked = |rate| due_to_bob(message(2_000, 12_000).page(1).allowing(rate, 9));
-        insta::assert_snapshot!(asked(4), @"by 17.500 s");
-        insta::assert_snapshot!(asked(99), @"by 17.020 s");
+        insta::assert_snapshot!(asked(4), @"by 17.750 s");
+        insta::assert_snapshot!(asked(99), @"by 17.030 s");
         insta::assert_snapshot!(asked(100), @"by 17.000 s");
     }
 
