@@ -34,6 +34,7 @@ mod reporting;
 mod run;
 mod schema;
 mod screen;
+mod seeds;
 mod selection;
 mod serve;
 mod shell;

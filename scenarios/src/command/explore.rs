@@ -6,6 +6,7 @@ use super::exploration_files::{read_exploration, write};
 use super::format::TextOrJson;
 use super::progress::spinner;
 use super::reporting::Reporting;
+use super::seeds::seeds;
 use super::selection::{embedded, told};
 use super::stop::{stop_on_ctrl_c, time};
 use crate::search::{self, Document, Exploration, Progress, Span, Story, Stretch};
@@ -76,20 +77,6 @@ Examples:
   squall explore --seeds 1..1000000 --shard 3/64  the third of 64 machines
   squall merge found-*/ --out found               what all of them have found
   squall explore --resume --out found --for 10m   ten minutes more";
-
-/// `1000`, or `1001..2000`, both ends included.
-fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
-    let wanted = "write a number, or two as in 1001..2000";
-    let number = |text: &str| text.trim().parse::<u64>().map_err(|_| wanted.to_owned());
-    let (first, last) = match text.split_once("..") {
-        None => (1, number(text)?),
-        Some((first, last)) => (number(first)?, number(last)?),
-    };
-    match first <= last && last > 0 {
-        true => Ok(first..=last),
-        false => Err("there are no seeds in it".to_owned()),
-    }
-}
 
 /// More machines than anyone has.
 const MOST_SHARDS: u64 = 1_000_000;
@@ -313,13 +300,6 @@ fn stories(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn seeds_are_a_number_or_two() {
-        assert_eq!(seeds("20"), Ok(1..=20));
-        assert_eq!(seeds("5..7"), Ok(5..=7));
-        assert!(seeds("7..5").is_err() && seeds("0").is_err() && seeds("many").is_err());
-    }
 
     #[test]
     fn a_shard_is_one_of_so_many() {

@@ -9,6 +9,7 @@ use super::isolate::Isolate;
 use super::many::Many;
 use super::output::Output;
 use super::progress::{figure, progress};
+use super::seeds::{count, seeds};
 use super::selection::{Given, Limit, Selection, check_names, embedded};
 use super::stop::{stop_on_ctrl_c, time};
 use super::summary::{self, Summed};
@@ -21,6 +22,7 @@ use squall_guarantees::counted;
 use squall_reports::html::Listed;
 use squall_reports::{Ended, Engine, Exploration, Format, Judged, Outcome};
 use squall_simulator::ProcessLimits;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -47,9 +49,9 @@ pub(crate) struct Arguments {
     /// The seed that decides everything the scenario leaves open. [default: 1]
     #[arg(long, value_name = "N", conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Explore: run with the seeds 1 to N, and group what is found.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    seeds: Option<u64>,
+    /// Explore: run with many seeds, and group what is found. `N` is 1 to N.
+    #[arg(long, value_name = "N..M", value_parser = seeds)]
+    seeds: Option<RangeInclusive<u64>>,
     /// How many runs at a time; as many as there are cores, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -140,7 +142,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let plans = plans.map(|(given, seed, engine)| given.plan(seed, engine));
         return play_all(plans.collect(), way, &effort, &output);
     }
-    match arguments.seeds {
+    match &arguments.seeds {
         Some(seeds) => explore_all(&scenarios(given)?, seeds, way, &effort, &output),
         None => {
             if arguments.seed.is_some() {
@@ -243,10 +245,10 @@ fn play(plan: &Plan, way: Way) -> Result<Judged, RunError> {
     Ok(Judged::new(record))
 }
 
-/// Explores each scenario with the seeds from 1 on.
+/// Explores each scenario with these seeds.
 fn explore_all(
     scenarios: &[Scenario],
-    seeds: u64,
+    seeds: &RangeInclusive<u64>,
     way: Way,
     effort: &Effort,
     output: &Output,
@@ -272,12 +274,12 @@ fn explore_all(
 
 fn explore(
     scenario: &Scenario,
-    seeds: u64,
+    seeds: &RangeInclusive<u64>,
     way: Way,
     effort: &Effort,
     output: &Output,
 ) -> Result<(Exit, Option<(Exploration, Listed)>), Failure> {
-    let progress = progress(seeds);
+    let progress = progress(count(seeds));
     let began = Instant::now();
     let (mut summaries, mut failed, mut crashed) = (Vec::new(), false, false);
     let play = |seed, way: Way| play(&scenario.plan(seed).on(way.engine), way);
@@ -288,7 +290,7 @@ fn explore(
     };
     let (mut played, mut unreadable) = (0, None);
     let work = |seeds: &Vec<u64>| play_apart(&many, seeds, way.bounds);
-    parallel(batches(1..=seeds), effort, work, |seeds, results| {
+    parallel(batches(seeds.clone()), effort, work, |seeds, results| {
         let results = match results {
             Ok(results) => results,
             Err(failure) => {
