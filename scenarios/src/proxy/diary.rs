@@ -51,7 +51,10 @@ impl Diary {
             sleep_until(beginning + *from).await;
             self.disturbed();
             let Some(until) = until else { return };
-            sleep_until(beginning + *until).await;
+            // What is over at once is written down before anything can end the proxy.
+            if until > from {
+                sleep_until(beginning + *until).await;
+            }
             self.healed();
         }
     }

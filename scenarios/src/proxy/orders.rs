@@ -74,18 +74,21 @@ pub(super) async fn obey(
             let until = over(&plan.faults[turn.fault], turn.from, turn.until)?;
             Some(latest.max(until))
         });
+        let whole = whole.filter(|_| disturbed);
+        // What is over at once is written down before anything can end the proxy.
+        if whole.is_some_and(|whole| zero().elapsed() >= whole) {
+            diary.healed();
+            disturbed = false;
+            continue;
+        }
         let healed = async {
-            match whole.filter(|_| disturbed) {
+            match whole {
                 Some(whole) => sleep_until(zero() + whole).await,
                 None => std::future::pending().await,
             }
         };
         let order = tokio::select! {
-            () = healed => {
-                diary.healed();
-                disturbed = false;
-                continue;
-            }
+            () = healed => continue,
             order = orders.recv() => order,
         };
         let now = zero().elapsed();
@@ -127,6 +130,47 @@ pub(super) async fn obey(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SYSTEMS;
+    use squall::Scenario;
+    use std::fs::File;
+    use tokio::sync::{mpsc, oneshot};
+
+    /// A reset is over at once, but a timer for "at once" took a millisecond.
+    #[tokio::test]
+    async fn what_is_over_at_once_is_written_down_before_the_proxy_can_end() {
+        let text = "shows = 'A reset.'\n[[fault]]\nkind = 'reset'\nvictims = 'alice'\nat = '1s'";
+        let scenario = Scenario::parse("reset.toml", text, SYSTEMS).expect("a scenario");
+        let file = std::env::temp_dir().join(format!("squall-reset-{}", std::process::id()));
+        let log = File::create(&file).expect("a file");
+        let (send, orders) = mpsc::unbounded_channel();
+        send.send(Order::Begin(0)).expect("obey listens");
+        let (said, has_said) = oneshot::channel::<()>();
+        let said = Mutex::new(Some(said));
+        let beginning = Instant::now();
+        let obeying = obey(
+            scenario.plan(1),
+            Vec::new(),
+            Arc::default(),
+            Arc::new(Diary::new(Some(log))),
+            orders,
+            move || beginning,
+            move |_| drop(said.lock().expect("one").take()),
+        );
+        tokio::select! {
+            biased;
+            () = obeying => unreachable!("it obeys forever"),
+            _ = has_said => {}
+        }
+        let log = std::fs::read_to_string(&file).expect("a log");
+        std::fs::remove_file(file).expect("it is there");
+        assert_eq!(
+            [
+                log.matches("disturbed").count(),
+                log.matches("healed").count()
+            ],
+            [1, 1]
+        );
+    }
 
     #[test]
     fn an_order_names_a_fault_that_there_is() {
