@@ -68,6 +68,9 @@ pub struct Explained {
     pub seconds: f64,
     /// Whether nothing was left to try.
     pub done: bool,
+    /// Whether what brings the bug to light is among the causes, or in what it needs; for a bug
+    /// that needs nothing, whether no cause is named.
+    pub names_trigger: bool,
     /// What its violation depends on.
     pub why: Why,
     /// How long it took to find that out.
@@ -90,14 +93,6 @@ pub struct WorldSize {
 impl WorldSize {
     fn words(&self) -> String {
         format!("{}/{}/{}", self.clients, self.messages, self.faults)
-    }
-}
-
-impl Explained {
-    /// Whether a fault of its scenario is among the causes; none if no part of the scenario could
-    /// be one.
-    fn names_a_part(&self) -> Option<bool> {
-        (!self.why.without.is_empty()).then_some(!self.why.causes.is_empty())
     }
 }
 
@@ -196,10 +191,21 @@ fn explanations(all: &[Explained]) -> String {
         let (before, after) = (it.before.words(), it.after.as_ref().map(WorldSize::words));
         let after = after.unwrap_or_else(|| "-".to_owned());
         let open = if it.done { ' ' } else { '+' };
-        let causes = match it.names_a_part() {
-            None => "nothing could be left out".to_owned(),
-            Some(false) => "none: it happens without all of them".to_owned(),
-            Some(true) => it.why.causes.join(", "),
+        let causes: Vec<&str> = it
+            .why
+            .causes
+            .iter()
+            .chain(&it.why.needs)
+            .map(|it| &**it)
+            .collect();
+        let causes = match &causes[..] {
+            [] => "none: it happens without all faults".to_owned(),
+            causes => causes.join(", "),
+        };
+        let missed = if it.names_trigger {
+            ""
+        } else {
+            " (not what brings it to light)"
         };
         let Explained {
             bug,
@@ -212,7 +218,7 @@ fn explanations(all: &[Explained]) -> String {
         line(
             &mut text,
             format_args!(
-                "{bug:32}{seed:>5}  {before:>12}{after:>12}{runs:>6}{seconds:>6.1} s{open}{why_seconds:>4.1} s  {causes}"
+                "{bug:32}{seed:>5}  {before:>12}{after:>12}{runs:>6}{seconds:>6.1} s{open}{why_seconds:>4.1} s  {causes}{missed}"
             ),
         );
     }
@@ -235,16 +241,13 @@ fn summed_up(all: &[Explained]) -> String {
     let times = all.iter().map(|it| (it.seconds * 1e3) as usize);
     let worst = times.clone().max().unwrap_or_default();
     let time = median(times.collect());
-    let count = |answer| all.iter().filter(|it| it.names_a_part() == answer).count();
+    let right = all.iter().filter(|it| it.names_trigger).count();
     format!(
         "Median after shrinking: {clients} clients, {messages} messages, {faults} faults; {:.1} s, at most {:.1} s.\n\
-         Of {}, {} depend on a part of their scenario, {} happen without all parts, {} have none.\n",
+         Of {}, {right} are explained by what brings them to light.\n",
         time as f64 / 1e3,
         worst as f64 / 1e3,
-        counted(all.len() as u64, "bug"),
-        count(Some(true)),
-        count(Some(false)),
-        count(None)
+        counted(all.len() as u64, "bug")
     )
 }
 
@@ -287,6 +290,7 @@ mod tests {
             runs: 23,
             seconds: 19.96,
             done,
+            names_trigger: !causes.is_empty(),
             why: Why {
                 without: vec![part],
                 causes: causes.iter().map(|&cause| cause.to_owned()).collect(),
@@ -343,11 +347,11 @@ mod tests {
 
         bug                              seed        before       after  runs    time    why  causes
         ack-before-commit                   1        3/60/1      1/17/1    23  20.0 s  2.0 s  fault 1
-        ack-before-commit                   1        3/60/1           -    23  20.0 s+ 2.0 s  none: it happens without all of them
+        ack-before-commit                   1        3/60/1           -    23  20.0 s+ 2.0 s  none: it happens without all faults (not what brings it to light)
 
         Sizes are clients/messages/faults; + ran out of time.
         Median after shrinking: 1 clients, 17 messages, 1 faults; 20.0 s, at most 20.0 s.
-        Of 2 bugs, 1 depend on a part of their scenario, 1 happen without all parts, 0 have none.
+        Of 2 bugs, 1 are explained by what brings them to light.
         ");
     }
 

@@ -24,6 +24,10 @@ pub struct Why {
     /// Whether the causes are such a set: no single part is needed.
     #[serde(default)]
     pub together: bool,
+    /// What it needs besides, with which nothing is wrong: the circumstances without which it
+    /// holds, by label.
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// The run with other dice that held, and stayed the same the longest.
     #[serde(default)]
     pub nearest: Option<Nearest>,
@@ -75,9 +79,9 @@ impl Without {
 }
 
 impl Why {
-    /// Whether this part is one of the causes.
+    /// Whether this part is one of the causes, or needed.
     pub fn is_cause(&self, label: &str) -> bool {
-        self.causes.iter().any(|cause| cause == label)
+        self.causes.iter().chain(&self.needs).any(|it| it == label)
     }
 
     /// What it depends on, in a sentence or two.
@@ -88,8 +92,19 @@ impl Why {
             part.map_or_else(|| label.clone(), |part| format!("{label} ({})", part.what))
         };
         let causes: Vec<String> = self.causes.iter().map(what).collect();
-        let open = if self.done { "" } else { " Not all was tried." };
+        let needs: Vec<String> = self.needs.iter().map(what).collect();
+        let needs = needs.join("; ");
+        let mut open = String::new();
+        if !needs.is_empty() && !causes.is_empty() {
+            let _ = write!(open, " It needs {needs}, too: without that it holds.");
+        }
+        if !self.done {
+            open.push_str(" Not all was tried.");
+        }
         match (&causes[..], self.together) {
+            ([], _) if !needs.is_empty() => format!(
+                "Nothing that disturbs the world is needed for it, but {needs}: without that it holds.{open}"
+            ),
             ([], _) if self.without.is_empty() => format!(
                 "No part of the plan could be left out: it depends on the system under test alone.{open}"
             ),
@@ -191,9 +206,14 @@ mod tests {
             without: vec![
                 part("fault 1", Answer::Held, 20),
                 part("fault 2", Answer::Violated, 1),
+                Without {
+                    what: "\"memory\" instead of \"off\"".to_owned(),
+                    ..part("option recovery", Answer::Held, 20)
+                },
             ],
             causes: vec!["fault 1".to_owned()],
             together: false,
+            needs: vec!["option recovery".to_owned()],
             nearest: Some(Nearest {
                 seed: 7,
                 alike_until: Time::from_millis(3_214),
@@ -225,5 +245,11 @@ mod tests {
             ..some
         };
         assert!(one_of_many.conclusion().starts_with("One is enough for it"));
+        let needed = Why {
+            causes: Vec::new(),
+            needs: vec!["fault 1".to_owned()],
+            ..one_of_many
+        };
+        assert!(needed.conclusion().starts_with("Nothing that disturbs"));
     }
 }

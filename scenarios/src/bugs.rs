@@ -8,12 +8,12 @@ use crate::process::Process;
 use crate::search::{self, Document, Effort, Question, Size, Yardstick};
 use crate::systems::SYSTEMS;
 use serde::{Deserialize, Serialize};
-use squall::RunError;
-use squall::Scenario;
 use squall::parallel::{self, Stop};
+use squall::{Plan, RunError, Scenario};
 use squall_guarantees::{Guarantee, Verdict, check};
 use squall_reports::{Expected, Why};
 use squall_simulator::Crash;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use toml::Table;
 
@@ -153,6 +153,9 @@ pub(crate) struct Explained {
     pub(crate) shrinking: (u64, Duration, bool),
     /// The cause of its violation.
     pub(crate) why: Why,
+    /// Whether what brings the bug to light is among the causes, or in what it needs; for a bug
+    /// that needs nothing, whether no cause is named.
+    pub(crate) names_trigger: bool,
     /// How long it took to find that out.
     pub(crate) asking: Duration,
 }
@@ -216,9 +219,28 @@ pub(crate) fn explain(
         before,
         after,
         shrinking: (shrinking.0, began.elapsed(), shrinking.1),
+        names_trigger: names_trigger(planted, &why, &plan),
         why,
         asking,
     }))
+}
+
+fn names_trigger(planted: PlantedBug, why: &Why, plan: &Plan) -> bool {
+    let faults = plan.faults.iter().zip(1..);
+    let kinds: HashMap<String, &str> = faults
+        .map(|(fault, number)| (fault.label(number), fault.kind.word()))
+        .collect();
+    let known_by = |label: &String| {
+        kinds
+            .get(label)
+            .map_or(label.clone(), |&kind| kind.to_owned())
+    };
+    let named: Vec<String> = why.causes.iter().chain(&why.needs).map(known_by).collect();
+    let is_named = |trigger: &&str| named.iter().any(|it| it.contains(*trigger));
+    match planted.triggers {
+        [] => why.causes.is_empty(),
+        triggers => triggers.iter().any(is_named),
+    }
 }
 
 /// The scenario's text with a bug in its chat.

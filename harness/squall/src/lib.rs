@@ -147,6 +147,8 @@ mod log;
 #[cfg(feature = "scenarios")]
 mod middlebox;
 #[cfg(feature = "scenarios")]
+mod options;
+#[cfg(feature = "scenarios")]
 mod overrides;
 pub mod parallel;
 #[cfg(feature = "scenarios")]
@@ -210,6 +212,8 @@ pub use hostile::*;
 pub use log::Log;
 #[cfg(feature = "scenarios")]
 pub use middlebox::*;
+#[cfg(feature = "scenarios")]
+pub use options::OptionSet;
 #[cfg(feature = "scenarios")]
 pub use overrides::Override;
 #[cfg(feature = "scenarios")]

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use squall_guarantees::Guarantee;
 use squall_reports::{Engine, Expected, Sight};
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::Duration;
 use toml::Spanned;
 
@@ -151,25 +152,30 @@ fn check(plan: &Plan, text: &str, problems: &mut Problems) {
     if plan.clients.is_empty() {
         problems.add(0..0, "the plan has no clients", REMEDY);
     }
-    let clients: Vec<&str> = plan.clients.iter().map(|it| it.name.as_str()).collect();
+    for (name, known) in strangers(plan) {
+        let what = format!("there is no machine `{name}` here");
+        let remedy = choose_from(&name, known.iter().map(String::as_str));
+        problems.add(place_of(&name, text), what, remedy);
+    }
+}
+
+/// The machines that a plan names and does not have, each with those that it might name there.
+pub(crate) fn strangers(plan: &Plan) -> impl Iterator<Item = (String, Rc<[String]>)> {
+    let clients: Rc<[String]> = plan.clients.iter().map(|it| it.name.clone()).collect();
     let servers = plan.servers();
-    let on_servers_side = servers.names.iter().map(String::as_str);
-    let machines: Vec<&str> = on_servers_side
-        .chain(servers.broker.then_some(servers.keeper()))
-        .chain(clients.iter().copied())
-        .collect();
+    let keeper = servers.broker.then(|| servers.keeper().to_owned());
+    let on_servers_side = servers.names.iter().cloned().chain(keeper);
+    let machines: Rc<[String]> = on_servers_side.chain(clients.iter().cloned()).collect();
     let victims = plan.faults.iter().flat_map(|fault| &fault.victims);
     let served = plan.middlebox.iter().flat_map(|it| &it.clients);
     let waits = plan.faults.iter().filter_map(|fault| fault.after.as_ref());
     let awaited = waits.filter_map(|after| after.client.as_ref());
-    for (name, known) in (victims.map(|name| (name, &machines)))
-        .chain(served.chain(awaited).map(|name| (name, &clients)))
-        .filter(|(name, known)| !known.contains(&name.as_str()))
-    {
-        let what = format!("there is no machine `{name}` here");
-        let remedy = choose_from(name, known.iter().copied());
-        problems.add(place_of(name, text), what, remedy);
-    }
+    let victims = victims.map(move |name| (name.clone(), machines.clone()));
+    let others = served.chain(awaited);
+    let others = others.map(move |name| (name.clone(), clients.clone()));
+    victims
+        .chain(others)
+        .filter(|(name, known)| !known.contains(name))
 }
 
 /// The last place where a name stands in quotes: faults come after most other things.

@@ -72,7 +72,7 @@ impl Stay {
 
 impl PlannedStay {
     /// Whether it is there from the beginning to the end.
-    pub(crate) fn is_whole_run(&self) -> bool {
+    pub fn is_whole_run(&self) -> bool {
         *self == PlannedStay::default()
     }
 

@@ -99,6 +99,27 @@ pub struct Message {
     pub content: Content,
 }
 
+/// What a user says at least this many bytes of is long.
+const LONG: usize = 64;
+
+impl Message {
+    /// What the user does with it.
+    pub fn act(&self) -> Act {
+        match (self.kind, &self.to, &self.content) {
+            (MessageKind::Typing, ..) => Act::Typing,
+            (MessageKind::Join, ..) => Act::Join,
+            (MessageKind::Leave, ..) => Act::Leave,
+            (MessageKind::Nickname, ..) => Act::Nickname,
+            (_, To::User(_), _) => Act::Private,
+            (_, To::All, _) => Act::All,
+            (_, To::Others, _) => Act::Others,
+            (_, _, Content::Binary(_)) => Act::Binary,
+            (_, _, Content::Text(text)) if text.len() >= LONG => Act::Long,
+            _ => Act::Room,
+        }
+    }
+}
+
 /// Whom a message is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -180,6 +180,7 @@ fn told_small(explained: Explained) -> report::Explained {
         runs,
         seconds: took.as_secs_f64(),
         done,
+        names_trigger: explained.names_trigger,
         why: explained.why,
         why_seconds: explained.asking.as_secs_f64(),
     }

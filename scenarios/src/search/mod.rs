@@ -33,6 +33,7 @@ mod document;
 mod draw;
 mod exploration;
 mod merge;
+mod parts;
 mod play;
 mod promises;
 mod reached;

@@ -5,7 +5,12 @@
 //! clock, a trait of the links, and finally single packets lost on a link. The causes of a
 //! violation are the parts without which it does not happen. Leaving a part out moves the dice of
 //! everything after it, so a race may be gone by chance: other dice reveal that.
+//!
+//! A violation may need circumstances, too, with which nothing is wrong: an option, a transport, a
+//! kind of message. Without one of those the guarantee must hold; that it cannot be judged any more
+//! says nothing.
 
+use super::parts::{Part, circumstances, disturbances};
 use crate::process::{How, Process};
 use squall::parallel::{Effort, parallel};
 use squall::{Futures, Plan, RunError, futures};
@@ -13,7 +18,6 @@ use squall_guarantees::{EventKind, Guarantee, Time, Verdict, check, seconds};
 use squall_reports::{
     Answer, Answers, Curve, Judged, Nearest, PacketEnd, Point, Record, Why, Without, most_telling,
 };
-use squall_simulator::{Latency, Link};
 use std::sync::atomic::Ordering;
 
 /// How many lost packets are tried, starting with those nearest to the violation.
@@ -150,7 +154,9 @@ struct Job {
 
 impl Asking<'_> {
     fn ask(&mut self) -> Why {
-        let parts = parts(self.plan);
+        let mut parts = disturbances(self.plan);
+        let disturbing = parts.len();
+        parts.extend(circumstances(self.plan));
         let (mut same, mut fresh) = (
             vec![None; parts.len()],
             vec![Answers::default(); parts.len()],
@@ -215,11 +221,16 @@ impl Asking<'_> {
                 fresh,
             })
             .collect();
-        let causes = without.iter().filter(|part| is_cause(part, as_it_was));
-        let mut causes: Vec<String> = causes.map(|part| part.label.clone()).collect();
-        let together = causes.is_empty() && !parts.is_empty();
+        let (disturbances, circumstances) = without.split_at(disturbing);
+        let labels = |them: &[Without], wanted: fn(&Without, Answers) -> bool| -> Vec<String> {
+            let wanted = them.iter().filter(|part| wanted(part, as_it_was));
+            wanted.map(|part| part.label.clone()).collect()
+        };
+        let mut causes = labels(disturbances, is_cause);
+        let needs = labels(circumstances, is_needed);
+        let together = causes.is_empty() && disturbing > 0;
         if together {
-            causes = self.enough(&parts);
+            causes = self.enough(&parts[..disturbing]);
         }
         let together = together && !causes.is_empty();
         if self.question.packets && !self.is_over() {
@@ -242,6 +253,7 @@ impl Asking<'_> {
             together,
             without,
             causes,
+            needs,
             nearest,
             curve,
             runs: self.runs,
@@ -420,117 +432,9 @@ fn is_cause(part: &Without, as_it_was: Answers) -> bool {
     gone && rarer
 }
 
-/// What a plan could do without.
-struct Part {
-    label: String,
-    what: String,
-    leave_out: Box<dyn Fn(&mut Plan) + Send + Sync>,
-}
-
-impl Part {
-    fn new(
-        label: impl Into<String>,
-        what: impl Into<String>,
-        leave_out: impl Fn(&mut Plan) + Send + Sync + 'static,
-    ) -> Self {
-        Part {
-            label: label.into(),
-            what: what.into(),
-            leave_out: Box::new(leave_out),
-        }
-    }
-
-    /// The plan without it. The run ends when it would have ended with it.
-    fn left_out(&self, plan: &Plan) -> Plan {
-        let end = plan.ends_at();
-        let mut without = plan.clone();
-        (self.leave_out)(&mut without);
-        let sooner = end.saturating_sub(without.ends_at());
-        if !sooner.is_zero() {
-            without.settle = Some(without.settle() + sooner);
-        }
-        without
-    }
-}
-
-/// Removes a trait from a link.
-type Plain = fn(&mut Link);
-
-/// The traits of links, each with what removes it.
-const TRAITS: [(&str, Plain); 7] = [
-    ("loss", |link| link.loss = Link::default().loss),
-    ("duplication", |link| {
-        link.duplicate = Link::default().duplicate
-    }),
-    ("corruption", |link| link.corrupt = Link::default().corrupt),
-    ("reordering", |link| link.reorder = None),
-    ("rate", |link| link.rate = None),
-    ("mtu", |link| link.mtu = None),
-    ("varying latency", |link| {
-        link.latency = match link.latency {
-            Latency::Fixed(latency) => Latency::Fixed(latency),
-            Latency::Uniform { min, .. } | Latency::Pareto { min, .. } => Latency::Fixed(min),
-            Latency::Normal { mean, .. } => Latency::Fixed(mean),
-        };
-    }),
-];
-
-/// Everything that a plan could do without.
-fn parts(plan: &Plan) -> Vec<Part> {
-    let mut parts = Vec::new();
-    for (fault, number) in plan.faults.iter().zip(1..) {
-        let this = fault.clone();
-        // By value: its place changes when others are gone.
-        let leave_out = move |plan: &mut Plan| {
-            if let Some(place) = plan.faults.iter().position(|it| *it == this) {
-                plan.faults.remove(place);
-            }
-        };
-        let what = format!("{} at {}", fault.words(), seconds(fault.from));
-        parts.push(Part::new(fault.label(number), what, leave_out));
-    }
-    for peer in &plan.hostile {
-        let name = peer.name.clone();
-        let what = format!("the attack of {name}, {:?}", peer.kind);
-        let leave_out = move |plan: &mut Plan| plan.hostile.retain(|peer| peer.name != name);
-        parts.push(Part::new(peer.name.clone(), what, leave_out));
-    }
-    if plan.middlebox.is_some() {
-        let what = "the middlebox between clients and servers";
-        parts.push(Part::new("middlebox", what, |plan| plan.middlebox = None));
-    }
-    for clock in &plan.clocks {
-        let machine = clock.machine.clone();
-        let what = format!("the wrong clock of {machine}");
-        let leave_out = move |plan: &mut Plan| plan.clocks.retain(|it| it.machine != machine);
-        parts.push(Part::new(
-            format!("clock of {}", clock.machine),
-            what,
-            leave_out,
-        ));
-    }
-    for (name, plain) in TRAITS {
-        let is_there = |link: &Link| {
-            let mut other = link.clone();
-            plain(&mut other);
-            other != *link
-        };
-        let mut links = plan.clients.iter().map(|client| &client.link);
-        if links.any(|link| is_there(&link.up) || is_there(&link.down)) {
-            let leave_out = move |plan: &mut Plan| {
-                for client in &mut plan.clients {
-                    plain(&mut client.link.up);
-                    plain(&mut client.link.down);
-                }
-            };
-            parts.push(Part::new(
-                name,
-                format!("the {name} of the links"),
-                leave_out,
-            ));
-        }
-    }
-    parts
+/// Whether the guarantee holds without this circumstance, other than by chance.
+fn is_needed(part: &Without, as_it_was: Answers) -> bool {
+    part.same_dice == Some(Answer::Held) && is_cause(part, as_it_was)
 }
 
 /// Where two runs diverge, as these clients see it; or all clients, if none of them is one. None if
