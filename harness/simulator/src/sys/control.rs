@@ -1,6 +1,7 @@
 //! Control messages, by which `sendmsg(2)` and `recvmsg(2)` say and ask what accompanies a datagram
 //! (`cmsg(3)`).
 
+use super::interfaces::{CARD, LOOPBACK};
 use crate::kernel::Kernel;
 use crate::kernel::ancillary::{Ancillary, Arrival};
 use crate::kernel::errno::Errno;
@@ -10,10 +11,6 @@ use libc::{
 };
 use std::mem::offset_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// The numbers of the two interfaces.
-const LOOPBACK: c_int = 1;
-const CARD: c_int = 2;
 
 /// Reads what a program asks of a datagram.
 ///
@@ -148,7 +145,8 @@ impl Control<'_> {
     /// As for `recvmsg(2)`.
     unsafe fn tell(&mut self, arrival: &Arrival) {
         let Arrival { wanted, to, .. } = *arrival;
-        let interface = if arrival.is_own { LOOPBACK } else { CARD };
+        let through = if arrival.is_own { LOOPBACK } else { CARD };
+        let interface = through.number;
         let (class, hops) = (c_int::from(arrival.class), c_int::from(arrival.hops));
         // SAFETY: guaranteed by the caller.
         unsafe {

@@ -19,8 +19,23 @@ static GETIFADDRS: Original = Original::new(c"getifaddrs");
 static IF_NAMETOINDEX: Original = Original::new(c"if_nametoindex");
 static IF_INDEXTONAME: Original = Original::new(c"if_indextoname");
 
-const LOOPBACK: &CStr = c"lo";
-const CARD: &CStr = c"eth0";
+/// A network interface: its number and its name.
+pub(super) struct Interface {
+    pub(super) number: c_int,
+    name: &'static CStr,
+}
+
+pub(super) const LOOPBACK: Interface = Interface {
+    number: 1,
+    name: c"lo",
+};
+
+pub(super) const CARD: Interface = Interface {
+    number: 2,
+    name: c"eth0",
+};
+
+const ALL: [Interface; 2] = [LOOPBACK, CARD];
 
 /// One entry of the list. All entries are in one allocation, which the original `freeifaddrs` frees
 /// like its own.
@@ -48,10 +63,10 @@ unsafe extern "C" fn getifaddrs(list: *mut *mut ifaddrs) -> c_int {
     let up = (libc::IFF_UP | libc::IFF_RUNNING) as c_uint;
     let loopback = up | libc::IFF_LOOPBACK as c_uint;
     let all: [(&CStr, c_uint, IpAddr, u32); 4] = [
-        (LOOPBACK, loopback, Ipv4Addr::LOCALHOST.into(), 8),
-        (CARD, up, addresses.v4.into(), 8),
-        (LOOPBACK, loopback, Ipv6Addr::LOCALHOST.into(), 128),
-        (CARD, up, addresses.v6.into(), 64),
+        (LOOPBACK.name, loopback, Ipv4Addr::LOCALHOST.into(), 8),
+        (CARD.name, up, addresses.v4.into(), 8),
+        (LOOPBACK.name, loopback, Ipv6Addr::LOCALHOST.into(), 128),
+        (CARD.name, up, addresses.v6.into(), 64),
     ];
     // SAFETY: zeroed memory is valid for these entries, which consist of null pointers and numbers.
     // It is written within its bounds, and the place for the result is the caller's.
@@ -95,13 +110,13 @@ unsafe extern "C" fn if_nametoindex(name: *const c_char) -> c_uint {
     }
     // SAFETY: a C string, as for if_nametoindex(3).
     let name = unsafe { CStr::from_ptr(name) };
-    let place = [LOOPBACK, CARD].iter().position(|known| *known == name);
-    place.map_or_else(
+    let found = ALL.iter().find(|known| known.name == name);
+    found.map_or_else(
         || {
             fail(Errno(libc::ENODEV));
             0
         },
-        |index| index as c_uint + 1,
+        |known| known.number as c_uint,
     )
 }
 
@@ -111,14 +126,11 @@ unsafe extern "C" fn if_indextoname(index: c_uint, name: *mut c_char) -> *mut c_
         // SAFETY: the original has this type; the place is the caller's.
         return unsafe { transmute::<*mut c_void, Indextoname>(IF_INDEXTONAME.get())(index, name) };
     }
-    let found = match index {
-        1 => LOOPBACK,
-        2 => CARD,
-        _ => {
-            fail(Errno(libc::ENXIO));
-            return ptr::null_mut();
-        }
+    let Some(found) = ALL.iter().find(|known| known.number as c_uint == index) else {
+        fail(Errno(libc::ENXIO));
+        return ptr::null_mut();
     };
+    let found = found.name;
     // SAFETY: guaranteed by the caller: room for IF_NAMESIZE bytes, which is more than any name
     // needs.
     unsafe { ptr::copy_nonoverlapping(found.as_ptr(), name, found.to_bytes_with_nul().len()) };
