@@ -48,7 +48,7 @@ planted! {
     "reused-session" ReusedSession breaks Reconnection in "reconnection-new-id" by ["kill", "partition"];
     "eager-reconnect" EagerReconnect breaks Reconnection in "reconnection-new-id" by ["kill", "partition"];
     "broadcast-before-commit" BroadcastBeforeCommit breaks AtLeastOnce in "exactly-once-server-killed" by ["kill"];
-    "offset-from-socket-id" OffsetFromSocketId breaks AcknowledgementTruth in "offline-buffering" by ["partition"];
+    "offset-from-socket-id" OffsetFromSocketId breaks AcknowledgementTruth in "offline-buffering" by [];
     "client-offset-restarts" ClientOffsetRestarts breaks AcknowledgementTruth in "outbox-survives-restart" by ["kill"];
     "outbox-forgets" OutboxForgets breaks AtLeastOnce in "outbox-survives-restart" by ["kill"];
     "retries-out-of-order" RetriesOutOfOrder breaks Ordering in "retries-in-order" by ["partition"];
@@ -91,7 +91,7 @@ planted! {
     "patience-stays-up" PatienceStaysUp breaks Reconnection in "partition-again-and-again" by ["partition"];
     "backoff-never-grows" BackoffNeverGrows breaks Reconnection in "server-gone-for-good" by ["kill"];
     "one-retry-too-many" OneRetryTooMany breaks JustFailure in "retries-exhausted" by ["disk-full"];
-    "asks-for-ever" AsksForEver breaks NoLeak in "catch-up-after-partition" by ["partition"];
+    "asks-for-ever" AsksForEver breaks NoLeak in "catch-up-after-partition" by [];
     "hasty-watchdog" HastyWatchdog breaks Detection in "heartbeat-detects-silence" by [];
     "recovery-keeps-too-little" RecoveryKeepsTooLittle breaks Recovery in "recovery-websocket" by ["partition"];
     "allows-too-much" AllowsTooMuch breaks Fairness in "more-than-allowed" by ["rate"];
