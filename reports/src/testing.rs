@@ -168,6 +168,7 @@ pub(crate) fn crowd(clients: u32, messages: u32) -> Record {
     record.history.clients = (0..clients)
         .map(|number| Client {
             name: format!("client-{number}"),
+            user: None,
             namespace: "/".into(),
             rooms: vec![room(number)],
         })
@@ -248,6 +249,7 @@ pub(crate) fn crowd(clients: u32, messages: u32) -> Record {
 fn history() -> History {
     let client = |name: &str| Client {
         name: name.into(),
+        user: None,
         namespace: "/".into(),
         rooms: vec!["lobby".into()],
     };

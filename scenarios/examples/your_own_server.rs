@@ -81,6 +81,7 @@ fn run(seed: u64, cut_off: Duration) -> (History, u64) {
 fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
     let client = |name: &str| squall_guarantees::Client {
         name: name.to_owned(),
+        user: None,
         namespace: "/".to_owned(),
         rooms: vec![room()],
     };

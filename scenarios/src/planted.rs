@@ -98,5 +98,7 @@ planted! {
     "duplicate-unanswered" DuplicateUnanswered breaks Progress in "exactly-once-lost-ack" by ["partition"];
     "presence-forgets-leaving" PresenceForgetsLeaving breaks Presence in "presence-after-kill" by ["kill"];
     "presence-forgets-returned" PresenceForgetsReturned breaks Presence in "presence-after-silence" by ["half-open", "partition", "kill"];
+    "offset-by-user" OffsetByUser breaks ExactlyOnce in "several-devices" by ["partition", "devices"];
+    "sluggish-client" SluggishClient breaks Latency in "latency-percentiles" by [];
     "presence-keeps-the-gone" PresenceKeepsTheGone breaks Presence in "presence-after-restart" by ["kill"];
 }

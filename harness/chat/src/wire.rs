@@ -83,6 +83,9 @@ pub(crate) const WHOLE: usize = 16 * 1024;
 pub(crate) struct Login {
     /// The user's name.
     pub(crate) name: String,
+    /// Which of the user's devices it is, if there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<String>,
     /// The rooms whose messages the client wants.
     pub(crate) rooms: Vec<String>,
     /// The server offset: the client has handled everything up to this id.
@@ -120,9 +123,17 @@ impl Login {
         (self.pages || self.server_offset > 0).then_some(self.server_offset)
     }
 
+    /// The client, as observers are told of it.
+    pub(crate) fn client(&self) -> &str {
+        self.device.as_ref().unwrap_or(&self.name)
+    }
+
     /// Says what is wrong with it, if anything.
     pub(crate) fn check(&self, limits: &Limits, highest: i64) -> Result<(), String> {
         limits.check_name("the user's name", &self.name)?;
+        if let Some(device) = &self.device {
+            limits.check_name("the device's name", device)?;
+        }
         let (count, most) = (self.rooms.len(), limits.rooms);
         if !(1..=most).contains(&count) {
             return Err(format!("rooms: {count} given, 1 to {most} allowed"));

@@ -3,9 +3,11 @@
 
 mod causes;
 mod conditions;
+mod latency;
 
 pub use causes::*;
 pub use conditions::*;
+pub use latency::*;
 
 use crate::{Time, nanoseconds};
 use serde::{Deserialize, Serialize};
@@ -63,17 +65,28 @@ pub struct History {
     pub ended_at: Time,
 }
 
-/// One user of the chat.
+/// One client of the chat: its user's only one, or one of the user's devices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
-    /// The user's name, unique in the run.
+    /// Its name, unique in the run.
     pub name: String,
+    /// Whose device it is, as the server and other users name its user; none if that is its own
+    /// name. Devices of one user are in one namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The namespace that this client connects to. Users of other namespaces are not shown to it.
     #[serde(default = "root")]
     pub namespace: String,
     /// The rooms this client is entitled to from the beginning. In Socket.IO everything is a room:
     /// there is also one with all clients, and one for each client alone, for private messages.
     pub rooms: Vec<String>,
+}
+
+impl Client {
+    /// Its user, as the server and other users name it.
+    pub fn user(&self) -> &str {
+        self.user.as_ref().unwrap_or(&self.name)
+    }
 }
 
 fn root() -> String {
@@ -421,6 +434,9 @@ pub struct Bounds {
         skip_serializing_if = "Option::is_none"
     )]
     pub failover: Option<Duration>,
+    /// How long most of what happens may take; empty if nothing is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latency: Vec<LatencyBound>,
 }
 
 impl Default for Bounds {
@@ -455,6 +471,7 @@ impl Default for Bounds {
             rooms: None,
             connections: None,
             failover: None,
+            latency: Vec::new(),
         }
     }
 }

@@ -173,6 +173,18 @@ impl<'h> Index<'h> {
         &self.history.clients[id.0 as usize]
     }
 
+    /// Whether both are devices of the same user, or the same client.
+    pub(crate) fn are_of_one_user(&self, one: ClientId, other: ClientId) -> bool {
+        one == other || self.client(one).user() == self.client(other).user()
+    }
+
+    /// Whether a content is for this client, if it has been in the room since that row.
+    pub(crate) fn is_for(&self, content: &Content<'_>, client: ClientId, since: i64) -> bool {
+        let own = |sent: &Invocation<'_>| !sent.echo && self.are_of_one_user(sent.sender, client);
+        !content.invocation.as_ref().is_some_and(own)
+            && content.rows.first().is_none_or(|row| row.id >= since)
+    }
+
     /// A client's name, for evidence.
     pub(crate) fn name(&self, id: ClientId) -> String {
         self.client(id).name.clone()
@@ -209,13 +221,6 @@ impl<'h> Content<'h> {
     pub(crate) fn size(&self) -> u64 {
         let sent = self.invocation.as_ref();
         sent.map_or(self.content.len() as u64, |sent| sent.size)
-    }
-
-    /// Whether the content is for this client, if it has been in the room since that row.
-    pub(crate) fn is_for(&self, client: ClientId, since: i64) -> bool {
-        let own = |sent: &Invocation<'_>| sent.sender == client && !sent.echo;
-        !self.invocation.as_ref().is_some_and(own)
-            && self.rows.first().is_none_or(|row| row.id >= since)
     }
 }
 

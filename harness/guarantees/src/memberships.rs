@@ -1,9 +1,9 @@
 //! Who is in which room, and since when, in terms of the database's ids.
 //!
-//! A client is in its rooms from the beginning. Rows of the kinds [`MessageKind::Join`] and
-//! [`MessageKind::Leave`] change that: a client that joins is entitled to messages from that row
-//! on, one that leaves to messages up to that row. So entitlement does not depend on who was told
-//! what when.
+//! A client is in its rooms from the beginning. A user's devices join and leave together. Rows of
+//! the kinds [`MessageKind::Join`] and [`MessageKind::Leave`] change that: a client that joins is
+//! entitled to messages from that row on, one that leaves to messages up to that row. So
+//! entitlement does not depend on who was told what when.
 
 use crate::{Client, ClientId, History, MessageKind};
 use rustc_hash::FxHashMap;
@@ -22,15 +22,19 @@ impl<'h> Memberships<'h> {
     /// Reads them off the history's rows.
     pub fn new(history: &'h History) -> Self {
         let clients = &history.clients[..];
-        let numbers: FxHashMap<&str, usize> = (clients.iter().map(|client| &*client.name))
-            .zip(0..)
-            .collect();
+        let mut devices: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
+        for (client, number) in clients.iter().zip(0..) {
+            devices.entry(client.user()).or_default().push(number);
+        }
         let mut changes: Vec<BTreeMap<&str, Vec<(i64, bool)>>> = Vec::new();
         changes.resize_with(clients.len(), BTreeMap::new);
         for row in &history.database {
-            if let (MessageKind::Join | MessageKind::Leave, Some(&client)) =
-                (row.kind, numbers.get(&*row.sender))
-            {
+            let (MessageKind::Join | MessageKind::Leave, Some(devices)) =
+                (row.kind, devices.get(&*row.sender))
+            else {
+                continue;
+            };
+            for &client in devices {
                 let of_room = changes[client].entry(&row.room).or_default();
                 of_room.push((row.id, row.kind == MessageKind::Join));
             }

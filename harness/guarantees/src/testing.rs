@@ -8,9 +8,9 @@ use crate::evidence::{Message, Moment, Proof};
 use crate::index::Index;
 use crate::{
     Bounds, Capacity, Client, ClientId, Direction, Disturbance, DisturbanceKind, EndCause, Event,
-    EventKind, FailureCause, Guarantee, Held, History, Leftover, Live, Lost, MessageKind,
-    OperationId, RecoveryBounds, RecoveryRefused, Silence, Standstill, StoredMessage, Time,
-    Verdict, seconds,
+    EventKind, FailureCause, Guarantee, Held, History, LatencyBound, Leftover, Live, Lost, Measure,
+    MessageKind, OperationId, RecoveryBounds, RecoveryRefused, Share, Silence, Standstill,
+    StoredMessage, Time, Verdict, seconds,
 };
 
 /// A message of Alice's as evidence.
@@ -47,6 +47,7 @@ pub(crate) fn chat<const N: usize>(clients: [&str; N]) -> Chat {
     let ms = Time::from_millis;
     let client = |name: &str| Client {
         name: name.to_owned(),
+        user: None,
         namespace: "/".to_owned(),
         rooms: vec!["lobby".to_owned()],
     };
@@ -101,6 +102,13 @@ impl Chat {
     pub(crate) fn in_no_room(mut self, who: &str) -> Self {
         let client = self.client(who);
         self.history.clients[client.0 as usize].rooms.clear();
+        self
+    }
+
+    /// The client is one of this user's devices.
+    pub(crate) fn device_of(mut self, user: &str, who: &str) -> Self {
+        let client = self.client(who);
+        self.history.clients[client.0 as usize].user = Some(user.to_owned());
         self
     }
 
@@ -365,6 +373,16 @@ impl Chat {
     pub(crate) fn telling_why(mut self) -> Self {
         let recovery = self.history.bounds.recovery.as_mut().expect("recovering");
         recovery.tells_why = true;
+        self
+    }
+
+    /// This share of what is measured takes this long at most.
+    pub(crate) fn latency_of(mut self, what: Measure, share: Share, within: u64) -> Self {
+        self.history.bounds.latency.push(LatencyBound {
+            what,
+            share,
+            within: Time::from_millis(within),
+        });
         self
     }
 

@@ -7,13 +7,15 @@
 use crate::habit::Habit;
 use crate::options::MiddleboxOptions;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// What a balancer remembers.
 #[derive(Default)]
 pub(crate) struct Balance {
     /// How many requests have been scattered so far.
     scattered: AtomicUsize,
+    /// How many POSTs there have been so far.
+    posts: AtomicU64,
 }
 
 impl Balance {
@@ -28,5 +30,10 @@ impl Balance {
             IpAddr::V6(address) => address.to_bits(),
         };
         (address % servers as u128) as usize
+    }
+
+    /// The number of a POST that has just come, counted from 1.
+    pub(crate) fn count_post(&self) -> u64 {
+        self.posts.fetch_add(1, Ordering::Relaxed) + 1
     }
 }

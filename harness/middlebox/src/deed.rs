@@ -11,6 +11,10 @@ pub enum Deed {
     CutUpgrade,
     /// Closed an upgraded connection on which nothing had been heard for too long.
     ClosedIdle,
+    /// Passed a request to upgrade the connection on as an ordinary one.
+    StrippedUpgrade,
+    /// Sent a request again, and threw the first answer away.
+    RepeatedRequest,
     /// Answered a request with 504 (Gateway Timeout): the server took too long.
     TimedOut,
     /// Answered a request with 502 (Bad Gateway): no server could be reached, or its answer was cut

@@ -36,6 +36,20 @@ pub enum Habit {
     ClosesIdle {
         /// The longest silence.
         after: Duration,
+        /// How much longer it may be: each connection and each request has its own limit, which is
+        /// drawn at random.
+        jitter: Duration,
+    },
+    /// Passes a request to upgrade the connection on as an ordinary one: what it says about its
+    /// connection is not for the server (RFC 9110, section 7.6.1), and the proxy was not told to
+    /// say it again.
+    StripsUpgrades,
+    /// Sends each so-manieth POST again when the server has answered it, as if the answer had been
+    /// lost on the way, and passes the second answer on. nginx does this where
+    /// `proxy_next_upstream` says `non_idempotent`.
+    RepeatsRequests {
+        /// One of how many; 1 for all of them.
+        every: u64,
     },
 }
 

@@ -1,7 +1,9 @@
 //! What a middlebox should do.
 
 use crate::habit::{Habit, Hours};
+use std::collections::hash_map::RandomState;
 use std::future::pending;
+use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -21,6 +23,19 @@ impl MiddleboxOptions {
     /// Whether requests to upgrade are refused now.
     pub(crate) fn refuses_upgrades(&self) -> bool {
         self.habit == Habit::RefusesUpgrades && self.hours.open()
+    }
+
+    /// Whether requests to upgrade are passed on as ordinary ones now.
+    pub(crate) fn strips_upgrades(&self) -> bool {
+        self.habit == Habit::StripsUpgrades && self.hours.open()
+    }
+
+    /// Whether the POST of this number, counted from 1, is sent again now.
+    pub(crate) fn repeats(&self, number: u64) -> bool {
+        match self.habit {
+            Habit::RepeatsRequests { every } => number.is_multiple_of(every) && self.hours.open(),
+            _ => false,
+        }
     }
 
     /// Whether an upgraded connection that has carried this many bytes is cut now.
@@ -61,9 +76,14 @@ impl MiddleboxOptions {
 
     /// Waits until the silence has lasted too long; `heard` returns when something was last heard.
     pub(crate) async fn too_quiet(&self, heard: impl Fn() -> Instant) {
-        let Habit::ClosesIdle { after } = self.habit else {
+        let Habit::ClosesIdle { after, jitter } = self.habit else {
             return pending().await;
         };
+        let more = match jitter.is_zero() {
+            true => jitter,
+            false => jitter.mul_f64(random()),
+        };
+        let after = after + more;
         loop {
             let last = heard();
             self.hours.reached(last + after).await;
@@ -72,4 +92,10 @@ impl MiddleboxOptions {
             }
         }
     }
+}
+
+/// A number from 0 to 1 at random. The keys of a hash map are the randomness that std has.
+fn random() -> f64 {
+    let drawn = RandomState::new().build_hasher().finish();
+    drawn as f64 / u64::MAX as f64
 }

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONNECTION, HeaderMap, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response, StatusCode, client, server};
+use hyper::{Method, Request, Response, StatusCode, client, server};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::error::Error;
@@ -31,6 +31,8 @@ pub(crate) struct Visit {
 }
 
 type Body = BoxBody<Bytes, hyper::Error>;
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Visit {
     /// Serves the connection until it ends. Errors are the client's, and end only its own
@@ -83,21 +85,25 @@ impl Visit {
     }
 
     /// Asks the server, and passes its answer on.
-    async fn forward(
-        &self,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Body>, Box<dyn Error + Send + Sync>> {
+    async fn forward(&self, mut request: Request<Incoming>) -> Result<Response<Body>, BoxError> {
         let turn = self.balance.turn(&self.options, self.client);
-        let stream = connect(&self.options.servers, turn).await?;
-        let _ = stream.set_nodelay(true);
-        let (mut server, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        // It ends with the answer, or when no one waits for the answer any more.
-        tokio::spawn(connection.with_upgrades());
         let client = hyper::upgrade::on(&mut request);
-        if !request.headers().contains_key(UPGRADE) {
+        let upgrade = request.headers().contains_key(UPGRADE);
+        let strip = upgrade && self.options.strips_upgrades();
+        if strip {
+            (self.observer)(Deed::StrippedUpgrade);
+        }
+        if strip || !upgrade {
             drop_connection_headers(request.headers_mut());
         }
-        let mut answer = server.send_request(request).await?;
+        let repeat = request.method() == Method::POST && {
+            let number = self.balance.count_post();
+            self.options.repeats(number)
+        };
+        let mut answer = match repeat {
+            true => self.ask_twice(request, turn).await?,
+            false => self.ask(request.map(BodyExt::boxed), turn).await?,
+        };
         self.options.stall().await;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let ends = [client, hyper::upgrade::on(&mut answer)];
@@ -108,11 +114,36 @@ impl Visit {
         self.pass_on(answer).await
     }
 
-    /// The answer as the client gets it: piece by piece as it arrives, or whole and late.
-    async fn pass_on(
+    /// Sends a request to a server.
+    async fn ask(
         &self,
-        answer: Response<Incoming>,
-    ) -> Result<Response<Body>, Box<dyn Error + Send + Sync>> {
+        request: Request<Body>,
+        turn: usize,
+    ) -> Result<Response<Incoming>, BoxError> {
+        let stream = connect(&self.options.servers, turn).await?;
+        let _ = stream.set_nodelay(true);
+        let (mut server, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        // It ends with the answer, or when no one waits for the answer any more.
+        tokio::spawn(connection.with_upgrades());
+        Ok(server.send_request(request).await?)
+    }
+
+    /// Sends a request again when it has been answered; the second answer counts.
+    async fn ask_twice(
+        &self,
+        request: Request<Incoming>,
+        turn: usize,
+    ) -> Result<Response<Incoming>, BoxError> {
+        let (head, body) = request.into_parts();
+        let whole = Full::from(body.collect().await?.to_bytes());
+        let request = || Request::from_parts(head.clone(), boxed(whole.clone()));
+        self.ask(request(), turn).await?;
+        (self.observer)(Deed::RepeatedRequest);
+        self.ask(request(), turn).await
+    }
+
+    /// The answer as the client gets it: piece by piece as it arrives, or whole and late.
+    async fn pass_on(&self, answer: Response<Incoming>) -> Result<Response<Body>, BoxError> {
         let Some(hold) = self.options.holds_answers() else {
             return Ok(answer.map(|body| body.boxed()));
         };

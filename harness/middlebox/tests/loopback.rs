@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 const LOCALHOST: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 const GET: &str = "GET /hello HTTP/1.1\r\nHost: server\r\n\r\n";
+const POST: &str = "POST /hello HTTP/1.1\r\nHost: server\r\nContent-Length: 0\r\n\r\n";
 const UPGRADE: &str =
     "GET /echo HTTP/1.1\r\nHost: server\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
@@ -108,6 +109,13 @@ async fn deeds(server: SocketAddr, habit: Habit, written: &str) -> Vec<Deed> {
     let _ = timeout(ms(500), stream.read_to_end(&mut Vec::new())).await;
     let told = told.lock().unwrap();
     told.clone()
+}
+
+fn closes_idle(after: u64) -> Habit {
+    Habit::ClosesIdle {
+        after: ms(after),
+        jitter: ms(0),
+    }
 }
 
 /// The statuses of the answers to this many clients, one after another.
@@ -292,7 +300,7 @@ async fn a_tunnel_stalls_and_flows_again() {
 #[tokio::test]
 async fn an_answer_that_takes_too_long_is_a_gateway_timeout() {
     let silent = TcpListener::bind(LOCALHOST).await.unwrap();
-    let habit = Habit::ClosesIdle { after: ms(100) };
+    let habit = closes_idle(100);
     let server = silent.local_addr().unwrap();
     let mut stream = before(server, habit, Hours::new(ms(0), None)).await;
     assert_eq!(ask(&mut stream, GET).await.0, 504);
@@ -300,13 +308,61 @@ async fn an_answer_that_takes_too_long_is_a_gateway_timeout() {
 
 #[tokio::test]
 async fn a_tunnel_is_closed_when_it_is_idle_and_not_before() {
-    let mut stream = upgraded(Habit::ClosesIdle { after: ms(200) }).await;
+    let mut stream = upgraded(closes_idle(200)).await;
     for _ in 0..4 {
         sleep(ms(100)).await;
         assert!(echoes(&mut stream, "a sign of life").await);
     }
     let lived = closes_after(&mut stream).await;
     assert!((ms(150)..ms(2_000)).contains(&lived), "{lived:?}");
+}
+
+#[tokio::test]
+async fn each_tunnel_has_its_own_limit_where_there_is_jitter() {
+    let habit = Habit::ClosesIdle {
+        after: ms(50),
+        jitter: ms(400),
+    };
+    let mut lives = Vec::new();
+    for _ in 0..6 {
+        lives.push(closes_after(&mut upgraded(habit).await).await);
+    }
+    let (shortest, longest) = (lives.iter().min().unwrap(), lives.iter().max().unwrap());
+    assert!(*shortest >= ms(40), "{lives:?}");
+    assert!(*longest - *shortest > ms(40), "{lives:?}");
+}
+
+#[tokio::test]
+async fn a_stripped_request_is_answered_like_any_other() {
+    let mut stream = through(Habit::StripsUpgrades).await;
+    assert_eq!(ask(&mut stream, UPGRADE).await.0, 200);
+}
+
+#[tokio::test]
+async fn of_a_repeated_request_the_second_answer_is_passed_on() {
+    let listener = TcpListener::bind(LOCALHOST).await.unwrap();
+    let server = listener.local_addr().unwrap();
+    let bodies = tokio::spawn(async move {
+        let mut bodies = Vec::new();
+        for status in ["200 OK", "202 Accepted"] {
+            let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+            let mut line = String::new();
+            while stream.read_line(&mut line).await.unwrap() > 2 {
+                line.clear();
+            }
+            let mut body = [0; 4];
+            stream.read_exact(&mut body).await.unwrap();
+            bodies.push(body);
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        bodies
+    });
+    let habit = Habit::RepeatsRequests { every: 1 };
+    let mut stream = before(server, habit, Hours::new(ms(0), None)).await;
+    let post = "POST /hello HTTP/1.1\r\nHost: server\r\nContent-Length: 4\r\n\r\nsaid";
+    assert_eq!(ask(&mut stream, post).await.0, 202);
+    assert_eq!(bodies.await.unwrap(), [*b"said"; 2]);
 }
 
 #[tokio::test]
@@ -339,7 +395,7 @@ async fn a_server_that_cannot_be_reached_is_passed_over() {
 #[tokio::test]
 async fn the_observer_is_told_of_what_the_middlebox_does_of_its_own() {
     let cuts = |after, after_bytes| Habit::CutsUpgrades { after, after_bytes };
-    let closes = Habit::ClosesIdle { after: ms(100) };
+    let closes = closes_idle(100);
     let server = server().await;
     let silent = TcpListener::bind(LOCALHOST).await.unwrap();
     let nobody = TcpListener::bind(LOCALHOST).await.unwrap();
@@ -362,6 +418,20 @@ async fn the_observer_is_told_of_what_the_middlebox_does_of_its_own() {
         ),
         (server, cuts(None, Some(4)), &echoed, &[Deed::CutUpgrade]),
         (server, closes, UPGRADE, &[Deed::ClosedIdle]),
+        (
+            server,
+            Habit::StripsUpgrades,
+            UPGRADE,
+            &[Deed::StrippedUpgrade],
+        ),
+        (
+            server,
+            Habit::RepeatsRequests { every: 1 },
+            POST,
+            &[Deed::RepeatedRequest],
+        ),
+        (server, Habit::RepeatsRequests { every: 2 }, POST, &[]),
+        (server, Habit::RepeatsRequests { every: 1 }, GET, &[]),
         (no_answer, closes, GET, &[Deed::TimedOut]),
         (no_server, Habit::Behaves, GET, &[Deed::Unreachable]),
     ] {

@@ -175,6 +175,11 @@ pub enum Bug {
     PresenceForgetsReturned,
     /// *Presence.* The client goes on showing users who left while it was away.
     PresenceKeepsTheGone,
+    /// *Exactly once.* The server takes what one device of a user has been sent for handled by the
+    /// user: another one that was away does not get it.
+    OffsetByUser,
+    /// *Latency.* The client takes its time with everything that comes.
+    SluggishClient,
 }
 
 impl Bug {
@@ -188,7 +193,7 @@ impl Bug {
 /// The counts, indexed by mistake.
 static REACHED: [AtomicU64; COUNT] = [const { AtomicU64::new(0) }; COUNT];
 
-const COUNT: usize = Bug::PresenceKeepsTheGone as usize + 1;
+const COUNT: usize = Bug::SluggishClient as usize + 1;
 
 thread_local! {
     /// The mistake made by programs on this thread.

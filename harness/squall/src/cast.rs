@@ -11,7 +11,8 @@ pub const SERVER: &str = "server";
 /// The name of the broker's machine, in scenario files and in reports.
 pub const BROKER: &str = "broker";
 
-/// The name of the middlebox's machine, in scenario files and in reports.
+/// The name of the middlebox's machine, in scenario files and in reports; where there are several,
+/// they are numbered.
 pub const MIDDLEBOX: &str = "middlebox";
 
 /// The namespace of every client that asks for no other.
@@ -181,10 +182,10 @@ pub(crate) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients 
     let stay = stay::read(&mut table, Stay::default(), problems);
     table.finish(problems);
     if let Some(names) = &names {
-        let reserved = [SERVER, MIDDLEBOX, BROKER];
+        let reserved = [SERVER, BROKER];
         let is_reserved = |name| reserved.contains(&name) || Crew::NAMES.contains(&name);
         for name in &names.value {
-            if is_reserved(name.as_str()) || is_server(name) {
+            if is_reserved(name.as_str()) || is_server(name) || is_middlebox(name) {
                 let what = format!("a client cannot be called `{name}`");
                 problems.add(
                     names.at.clone(),
@@ -272,4 +273,21 @@ pub fn server_name(number: u32) -> String {
 pub(crate) fn is_server(name: &str) -> bool {
     let number = name.strip_prefix("server-");
     number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+/// The name of one of several middleboxes, counted from 1; a single one is just [`MIDDLEBOX`].
+pub(crate) fn middlebox_name(number: usize, of: usize) -> String {
+    match of {
+        1 => MIDDLEBOX.to_owned(),
+        _ => format!("{MIDDLEBOX}-{number}"),
+    }
+}
+
+/// Whether a middlebox may have this name.
+pub(crate) fn is_middlebox(name: &str) -> bool {
+    let number = name.strip_prefix(MIDDLEBOX);
+    number.is_some_and(|rest| match rest.strip_prefix('-') {
+        Some(number) => number.parse::<u32>().is_ok(),
+        None => rest.is_empty(),
+    })
 }

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlannedClient {
-    /// Its name.
+    /// Its name, which is its machine's.
     pub name: String,
+    /// Whose device it is, if that is not its own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Its namespace.
     pub namespace: String,
     /// The rooms that it is in at first.
@@ -25,4 +28,11 @@ pub struct PlannedClient {
     pub link: PlannedLink,
     /// What its user sends, in time order.
     pub messages: Vec<PlannedMessage>,
+}
+
+impl PlannedClient {
+    /// Its user, as the system names it.
+    pub fn user(&self) -> &str {
+        self.user.as_ref().unwrap_or(&self.name)
+    }
 }

@@ -163,6 +163,8 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         rooms: bounds.rooms,
         connections: bounds.connections,
         failover: (bounds.failover).map(|bound| in_world(bound, slowest)),
+        // It is the scenario's, in the time of the world.
+        latency: bounds.latency,
         // What a wrong clock lets through is not specified.
         allowance: bounds.allowance.filter(|_| (slowest, fastest) == (0, 0)),
     }

@@ -1,7 +1,6 @@
-//! What the middlebox did, in the order of virtual time. Unlike what clients and servers are told,
+//! What middleboxes did, in the order of virtual time. Unlike what clients and servers are told,
 //! it decides no verdict and is no part of the digest.
 
-use crate::cast::MIDDLEBOX;
 use crate::middlebox;
 use squall_middlebox::{Deed, Observer};
 use squall_reports::Incident;
@@ -11,34 +10,37 @@ use std::time::Duration;
 
 /// What was reported so far.
 #[derive(Clone, Default)]
-pub(crate) struct Deeds(Arc<Mutex<Vec<(Duration, Deed)>>>);
+pub(crate) struct Deeds(Arc<Mutex<Vec<(Duration, String, Deed)>>>);
 
 impl Deeds {
-    /// Records what is done, when it is done.
-    pub(crate) fn observer(&self) -> Observer {
-        let deeds = self.clone();
-        Arc::new(move |deed| deeds.list().push((now(), deed)))
+    /// Records what this middlebox does, when it is done.
+    pub(crate) fn observer(&self, middlebox: &str) -> Observer {
+        let (deeds, middlebox) = (self.clone(), middlebox.to_owned());
+        Arc::new(move |deed| deeds.list().push((now(), middlebox.clone(), deed)))
     }
 
-    /// How often it misbehaved as planned: not counting that a server could not be reached.
-    pub(crate) fn planned(&self) -> u64 {
+    /// How often this middlebox misbehaved as planned: not counting that a server could not be
+    /// reached.
+    pub(crate) fn planned(&self, middlebox: &str) -> u64 {
         let deeds = self.list();
-        let planned = deeds.iter().filter(|(_, deed)| *deed != Deed::Unreachable);
+        let planned = deeds
+            .iter()
+            .filter(|(_, name, deed)| name == middlebox && *deed != Deed::Unreachable);
         planned.count() as u64
     }
 
     /// All of it, for the record.
     pub(crate) fn told(&self) -> Vec<Incident> {
         let deeds = self.list();
-        let told = deeds.iter().map(|&(at, deed)| Incident {
-            at,
-            machine: MIDDLEBOX.to_owned(),
-            what: middlebox::told(deed).to_owned(),
+        let told = deeds.iter().map(|(at, middlebox, deed)| Incident {
+            at: *at,
+            machine: middlebox.clone(),
+            what: middlebox::told(*deed).to_owned(),
         });
         told.collect()
     }
 
-    fn list(&self) -> MutexGuard<'_, Vec<(Duration, Deed)>> {
+    fn list(&self) -> MutexGuard<'_, Vec<(Duration, String, Deed)>> {
         // A program that panicked elsewhere has not left a half-written deed behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

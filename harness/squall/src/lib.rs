@@ -114,7 +114,7 @@
 //! | `faults` | what can go wrong: all about each kind of fault in one place |
 //! | `clocks` | clocks that are wrong from the beginning |
 //! | `links` | the paths between the servers and their clients |
-//! | `middlebox`, `hostile`, `workload`, `script`, `overrides`, `client` | the other tables of a scenario |
+//! | `middlebox`, `hostile`, `latency`, `workload`, `script`, `overrides`, `client` | the other tables of a scenario |
 //! | `system`, `site`, `log` | the seam: the system under test, where it is built, what it tells |
 //! | `scenario`, `group` | what a scenario is: all tables together |
 //! | `size` | how much a scenario asks for |
@@ -140,6 +140,8 @@ mod faults;
 mod group;
 #[cfg(feature = "scenarios")]
 mod hostile;
+#[cfg(feature = "scenarios")]
+mod latency;
 #[cfg(feature = "scenarios")]
 pub mod links;
 #[cfg(feature = "scenarios")]
@@ -208,6 +210,8 @@ pub use faults::*;
 pub use group::Group;
 #[cfg(feature = "scenarios")]
 pub use hostile::*;
+#[cfg(feature = "scenarios")]
+pub use latency::LatencyLimit;
 #[cfg(feature = "scenarios")]
 pub use log::Log;
 #[cfg(feature = "scenarios")]

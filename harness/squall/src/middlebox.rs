@@ -1,9 +1,10 @@
-//! `[middlebox]`: a proxy between some clients and the server, and what it does wrong.
+//! `[middlebox]`: a proxy between some clients and the server, and what it does wrong; or several,
+//! `[[middlebox]]`, each for clients of its own.
 //!
-//! The proxy is a machine of the world that runs `squall-middlebox`. It stands next to the server:
+//! A proxy is a machine of the world that runs `squall-middlebox`. It stands next to the server:
 //! between the two is the world's default link, and a client's own link leads to the middlebox.
 
-use crate::cast::{Clients, Crew, MIDDLEBOX, PORT, SERVER};
+use crate::cast::{Clients, Crew, PORT, SERVER};
 use crate::dice::Draw;
 use crate::faults::{Victims, Whom};
 use crate::setting::Setting;
@@ -13,8 +14,11 @@ use squall_guarantees::Lost;
 use squall_middlebox::{Deed, Habit, Hours, MiddleboxOptions, Observer};
 use squall_simulator::now;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use toml::Spanned;
+use toml::de::DeValue;
 
 /// The proxy of a scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +51,12 @@ pub enum MiddleboxKind {
     Stalls,
     ClosesIdle {
         after: Setting<Duration>,
+        #[serde(default)]
+        jitter: Option<Setting<Duration>>,
+    },
+    StripsUpgrade,
+    RepeatsRequests {
+        every: Setting<u32>,
     },
 }
 
@@ -54,6 +64,8 @@ pub enum MiddleboxKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlannedMiddlebox {
+    /// Its machine.
+    pub name: String,
     /// What it does wrong. Nothing in it is open.
     pub kind: MiddleboxKind,
     /// The clients that can reach the server only through it.
@@ -66,35 +78,77 @@ pub struct PlannedMiddlebox {
     pub until: Option<Duration>,
 }
 
-/// Reads the table, if there is one.
-pub(crate) fn read(
+/// Reads the table, or all of them, if there are any.
+pub(crate) fn read<'t>(
+    raw: Option<&'t Spanned<DeValue<'t>>>,
+    clients: &Clients,
+    problems: &mut Problems,
+) -> Vec<Middlebox> {
+    let Some(raw) = raw else { return Vec::new() };
+    let wanted = "Write `[middlebox]` on a line of its own and its fields below, or \
+        `[[middlebox]]` for each of several.";
+    let items = match raw.get_ref().as_array() {
+        Some(items) => items.iter().collect(),
+        None => vec![raw],
+    };
+    let mut boxes = Vec::new();
+    let mut taken: Vec<String> = Vec::new();
+    for (item, number) in items.iter().zip(1..) {
+        let title = match raw.get_ref().is_array() {
+            true => format!("[[middlebox]] number {number}"),
+            false => "[middlebox]".to_owned(),
+        };
+        let table = Table::read(title, item, wanted, problems);
+        let Some((middlebox, at)) = table.and_then(|table| read_one(table, clients, problems))
+        else {
+            continue;
+        };
+        let certain = middlebox.clients.certain(clients);
+        let remedy = "Say in `clients` of each who goes through it: nobody through two.";
+        if let Some(twice) = certain
+            .iter()
+            .find(|name| taken.iter().any(|it| it == *name))
+        {
+            let what = format!("`{twice}` would go through two middleboxes");
+            problems.add(at, what, remedy);
+        } else if clients.certain().iter().all(|name| taken.contains(name)) {
+            problems.add(at, "nobody is left to go through this middlebox", remedy);
+        }
+        taken.extend(certain.into_iter().map(str::to_owned));
+        boxes.push(middlebox);
+    }
+    boxes
+}
+
+/// Reads one, and where it says who goes through it.
+fn read_one(
     mut table: Table<'_>,
     clients: &Clients,
     problems: &mut Problems,
-) -> Option<Middlebox> {
-    if table.is_missing() {
-        return None;
-    }
+) -> Option<(Middlebox, Range<usize>)> {
     let kind = read_kind(&mut table, problems);
     let placed = table.placed::<Victims>("clients", problems);
     let at = table.get("at", problems);
     let lasts = table.positive("for", problems);
+    let mut place = table.span.clone();
     table.finish(problems);
     if let Some(placed) = &placed {
         Whom::Clients.check(placed, clients, problems);
+        place = placed.at.clone();
     }
-    Some(Middlebox {
+    let middlebox = Middlebox {
         kind: kind?,
         clients: placed.map_or(Victims::All(Crew::Clients), |placed| placed.value),
         at: at.unwrap_or(Setting::Fixed(Duration::ZERO)),
         lasts,
-    })
+    };
+    Some((middlebox, place))
 }
 
 /// What `after` of a middlebox can be.
 const AFTER: &str = "Write how long a connection may be idle, as in `after = \"30s\"`.";
 
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 9] = [
     "behaves",
     "scatters",
     "refuses-websocket",
@@ -102,6 +156,8 @@ const KINDS: [&str; 7] = [
     "buffers-polling",
     "stalls",
     "closes-idle",
+    "strips-upgrade",
+    "repeats-requests",
 ];
 
 fn read_kind(table: &mut Table<'_>, problems: &mut Problems) -> Option<MiddleboxKind> {
@@ -126,18 +182,29 @@ fn read_kind(table: &mut Table<'_>, problems: &mut Problems) -> Option<Middlebox
             Some(MiddleboxKind::BuffersPolling { hold })
         }
         "stalls" => Some(MiddleboxKind::Stalls),
+        "strips-upgrade" => Some(MiddleboxKind::StripsUpgrade),
+        "repeats-requests" => {
+            let every = table.placed::<Setting<u32>>("every", problems);
+            if let Some(every) = every.as_ref().filter(|every| every.value.min() == 0) {
+                let what = format!("`every` of {} cannot be zero", table.title);
+                problems.add(every.at.clone(), what, "Write 1 to repeat each of them.");
+            }
+            let every = every.map_or(Setting::Fixed(1), |every| every.value);
+            Some(MiddleboxKind::RepeatsRequests { every })
+        }
         _ => {
             table.require("after", AFTER, problems);
+            let jitter = table.positive("jitter", problems);
             let after = table.positive("after", problems)?;
-            Some(MiddleboxKind::ClosesIdle { after })
+            Some(MiddleboxKind::ClosesIdle { after, jitter })
         }
     }
 }
 
 impl Middlebox {
     /// Decides what the scenario leaves open.
-    pub(crate) fn draw(&self, draw: &mut Draw) -> PlannedMiddlebox {
-        let label = |what| format!("{MIDDLEBOX}: {what}");
+    pub(crate) fn draw(&self, name: String, draw: &mut Draw) -> PlannedMiddlebox {
+        let label = |what| format!("{name}: {what}");
         let kind = match self.kind {
             MiddleboxKind::CutsWebsocket { after, after_bytes } => MiddleboxKind::CutsWebsocket {
                 after: after.map(|after| draw.fixed(&label("after"), after)),
@@ -146,15 +213,24 @@ impl Middlebox {
             MiddleboxKind::BuffersPolling { hold } => MiddleboxKind::BuffersPolling {
                 hold: draw.fixed(&label("hold"), hold),
             },
-            MiddleboxKind::ClosesIdle { after } => MiddleboxKind::ClosesIdle {
+            MiddleboxKind::ClosesIdle { after, jitter } => MiddleboxKind::ClosesIdle {
                 after: draw.fixed(&label("after"), after),
+                jitter: jitter.map(|jitter| draw.fixed(&label("jitter"), jitter)),
             },
-            other => other,
+            MiddleboxKind::RepeatsRequests { every } => MiddleboxKind::RepeatsRequests {
+                every: draw.fixed(&label("every"), every),
+            },
+            MiddleboxKind::Behaves
+            | MiddleboxKind::Scatters
+            | MiddleboxKind::RefusesWebsocket
+            | MiddleboxKind::Stalls
+            | MiddleboxKind::StripsUpgrade => self.kind,
         };
         let clients = self.clients.draw(&label("clients"), draw);
         let from = draw.value(&label("at"), self.at);
         let lasts = self.lasts.map(|lasts| draw.value(&label("for"), lasts));
         PlannedMiddlebox {
+            name,
             kind,
             clients,
             from,
@@ -176,7 +252,14 @@ impl PlannedMiddlebox {
             },
             MiddleboxKind::BuffersPolling { hold } => Habit::BuffersAnswers { hold: hold.min() },
             MiddleboxKind::Stalls => Habit::Stalls,
-            MiddleboxKind::ClosesIdle { after } => Habit::ClosesIdle { after: after.min() },
+            MiddleboxKind::ClosesIdle { after, jitter } => Habit::ClosesIdle {
+                after: after.min(),
+                jitter: jitter.map_or(Duration::ZERO, |jitter| jitter.min()),
+            },
+            MiddleboxKind::StripsUpgrade => Habit::StripsUpgrades,
+            MiddleboxKind::RepeatsRequests { every } => Habit::RepeatsRequests {
+                every: every.min().into(),
+            },
         }
     }
 
@@ -186,8 +269,11 @@ impl PlannedMiddlebox {
     }
 
     /// What it does wrong, in the report, as something that begins and ends; nothing if it does
-    /// nothing wrong.
+    /// nothing wrong, or nobody goes through it.
     pub(crate) fn words(&self) -> Option<String> {
+        if self.clients.is_empty() {
+            return None;
+        }
         let clients = self.clients.join(", ");
         let habit = match self.habit() {
             Habit::Behaves => return None,
@@ -204,18 +290,33 @@ impl PlannedMiddlebox {
                 format!("holding of answers to {clients} for {hold:?}")
             }
             Habit::Stalls => format!("stall between {SERVER} and {clients}"),
-            Habit::ClosesIdle { after } => {
-                format!("closing of idle connections of {clients} after {after:?}")
+            Habit::ClosesIdle { after, jitter } => {
+                let most = (!jitter.is_zero()).then(|| format!(" to {:?}", after + jitter));
+                let most = most.unwrap_or_default();
+                format!("closing of idle connections of {clients} after {after:?}{most}")
+            }
+            Habit::StripsUpgrades => {
+                format!("stripping of `Upgrade` from requests of {clients}")
+            }
+            Habit::RepeatsRequests { every: 1 } => {
+                format!("repetition of each POST of {clients}")
+            }
+            Habit::RepeatsRequests { every } => {
+                format!("repetition of one of {every} POSTs of {clients}")
             }
         };
-        Some(format!("{MIDDLEBOX}'s {habit}"))
+        Some(format!("{}'s {habit}", self.name))
     }
 
     /// Whether it acts on a connection or a request each time that it misbehaves, instead of only
     /// forwarding differently.
     pub(crate) fn tells_deeds(&self) -> bool {
         match self.habit() {
-            Habit::RefusesUpgrades | Habit::CutsUpgrades { .. } | Habit::ClosesIdle { .. } => true,
+            Habit::RefusesUpgrades
+            | Habit::CutsUpgrades { .. }
+            | Habit::ClosesIdle { .. }
+            | Habit::StripsUpgrades
+            | Habit::RepeatsRequests { .. } => true,
             Habit::Behaves | Habit::Scatters | Habit::BuffersAnswers { .. } | Habit::Stalls => {
                 false
             }
@@ -246,6 +347,8 @@ pub(crate) fn told(deed: Deed) -> &'static str {
         Deed::CutUpgrade => "cut a WebSocket that had lived or carried enough",
         Deed::ClosedIdle => "closed a WebSocket that was silent for too long",
         Deed::TimedOut => "gave up waiting for the server, and answered 504 (Gateway Timeout)",
+        Deed::StrippedUpgrade => "passed a request for a WebSocket on without its `Upgrade`",
+        Deed::RepeatedRequest => "sent a POST again, and threw the first answer away",
         Deed::Unreachable => "got no answer from the server, and answered 502 (Bad Gateway)",
     }
 }

@@ -4,7 +4,7 @@ use crate::cast::{Clients, rooms};
 use crate::links::LinkChange;
 use crate::setting::Setting;
 use crate::stay::{self, Stay};
-use crate::text::{Problems, Table, choose_from};
+use crate::text::{LONGEST_NAME, Problems, Table, choose_from};
 use crate::transport::Transport;
 use crate::workload::messages;
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub struct Override {
     pub messages: Option<Setting<u32>>,
     /// When it sends its first message, after it has come.
     pub start: Option<Setting<Duration>>,
+    /// Whose device it is.
+    pub user: Option<String>,
     /// Its namespace.
     pub namespace: Option<String>,
     /// Its transport.
@@ -56,12 +58,24 @@ pub(crate) fn overrides(
             link: crate::links::read_named(&mut fields, problems),
             messages: messages(&mut fields, problems),
             start: fields.get("start", problems),
+            user: user(&mut fields, problems),
             namespace: namespace(&mut fields, problems),
             transport: fields.word("transport", &Transport::ALL, problems),
         });
         fields.finish(problems);
     }
     overrides
+}
+
+/// Whose device a client is.
+fn user(table: &mut Table<'_>, problems: &mut Problems) -> Option<String> {
+    let found = table.placed::<String>("user", problems)?;
+    if found.value.is_empty() || found.value.len() > LONGEST_NAME || found.value.contains('#') {
+        let what = format!("`{}` is no name of a user", found.value);
+        let remedy = format!("Write 1 to {LONGEST_NAME} bytes without `#`.");
+        problems.add(found.at, what, remedy);
+    }
+    Some(found.value)
 }
 
 /// The namespace a client is in.

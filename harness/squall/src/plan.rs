@@ -6,12 +6,13 @@
 //! seed draws for the others. What the seed decides while the world runs (latencies, losses, the
 //! entropy of the machines) is left to the simulator.
 
-use crate::cast::{Machines, ROOT, Servers};
+use crate::cast::{Machines, ROOT, Servers, middlebox_name};
 use crate::client::PlannedClient;
 use crate::clocks::{Clock, stretch};
 use crate::dice::Draw;
 use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
+use crate::latency::LatencyLimit;
 use crate::links::PlannedLink;
 use crate::middlebox::PlannedMiddlebox;
 use crate::overrides::Override;
@@ -52,8 +53,8 @@ pub struct Plan {
     pub clients: Vec<PlannedClient>,
     /// The faults, in the order of the file.
     pub faults: Vec<PlannedFault>,
-    /// The proxy between some clients and the server.
-    pub middlebox: Option<PlannedMiddlebox>,
+    /// The proxies between some clients and the server.
+    pub middleboxes: Vec<PlannedMiddlebox>,
     /// Peers that break the rules.
     pub hostile: Vec<PlannedHostile>,
     /// The clocks that are wrong from the beginning; every [`Setting`](crate::Setting) in them is
@@ -61,6 +62,8 @@ pub struct Plan {
     pub clocks: Vec<Clock>,
     /// What is expected, per guarantee.
     pub expect: Vec<(Guarantee, Expected)>,
+    /// How long most of what happens may take.
+    pub latency: Vec<LatencyLimit>,
     /// What must be seen in the run; otherwise it shows nothing.
     pub exercises: Vec<Sight>,
     /// How long the run goes on after the last message is due and the last fault has ended; if
@@ -74,11 +77,16 @@ impl Plan {
         Plan { engine, ..self }
     }
 
-    /// How many machines there are: servers and their broker, clients, hostile peers, and a proxy.
+    /// How many machines there are: servers and their broker, clients, hostile peers, and proxies.
     pub fn machines(&self) -> usize {
         let servers = self.servers();
-        let between = usize::from(servers.broker) + usize::from(self.middlebox.is_some());
+        let between = usize::from(servers.broker) + self.middleboxes.len();
         servers.names.len() + self.clients.len() + self.hostile.len() + between
+    }
+
+    /// The proxy that this client can reach the servers through, if there is one.
+    pub(crate) fn middlebox_of(&self, client: &str) -> Option<&PlannedMiddlebox> {
+        self.middleboxes.iter().find(|it| it.serves(client))
     }
 
     /// The machines on the servers' side.
@@ -87,11 +95,15 @@ impl Plan {
     }
 
     /// What the system promises about time, in the time of the world: its machines' clocks may
-    /// drift.
+    /// drift. And what the scenario asks besides.
     pub fn bounds(&self) -> Bounds {
         let of_faults = self.faults.iter().map(|it| it.kind.kind().drift_ppm());
         let of_clocks = self.clocks.iter().map(|clock| clock.drift.ppm());
-        stretch(self.system.bounds(), of_faults.chain(of_clocks))
+        let promised = stretch(self.system.bounds(), of_faults.chain(of_clocks));
+        Bounds {
+            latency: self.latency.iter().copied().map(Into::into).collect(),
+            ..promised
+        }
     }
 
     /// How long the run goes on after the last message is due and the last fault has ended: by
@@ -111,11 +123,12 @@ impl Plan {
         let messages = self.clients.iter().flat_map(|client| &client.messages);
         let messages = messages.map(|message| message.at);
         let faults = self.timed().map(|it| it.until.unwrap_or(it.from));
-        let middlebox = self.middlebox.iter().map(|it| it.until.unwrap_or(it.from));
+        let middleboxes = self.middleboxes.iter();
+        let middleboxes = middleboxes.map(|it| it.until.unwrap_or(it.from));
         let hostile = self.hostile.iter().map(|it| it.until.unwrap_or(it.from));
         let stays = self.clients.iter().map(|client| client.stay);
         let stays = stays.map(|stay| stay.leaves.unwrap_or(stay.comes));
-        let turns = messages.chain(faults).chain(middlebox).chain(hostile);
+        let turns = messages.chain(faults).chain(middleboxes).chain(hostile);
         let turns = turns.chain(stays);
         turns.max().unwrap_or(Duration::ZERO) + self.settle()
     }
@@ -124,8 +137,8 @@ impl Plan {
     /// the run if one does not end.
     pub fn healed_at(&self, end: Duration) -> Duration {
         let faults = self.timed().map(|fault| fault.healed_at(end));
-        let middlebox = self.middlebox.iter().map(|it| it.healed_at(end));
-        faults.chain(middlebox).max().unwrap_or(Duration::ZERO)
+        let middleboxes = self.middleboxes.iter().map(|it| it.healed_at(end));
+        faults.chain(middleboxes).max().unwrap_or(Duration::ZERO)
     }
 
     /// The command that repeats the run, for someone who has `squall`.
@@ -170,8 +183,7 @@ impl Scenario {
             .flat_map(|times| times.split_off(1))
             .collect();
         let faults: Vec<_> = faults.into_iter().flatten().chain(again).collect();
-        let middlebox = self.middlebox.as_ref();
-        let middlebox = middlebox.map(|middlebox| middlebox.draw(&mut draw));
+        let middleboxes = self.draw_middleboxes(&mut draw);
         let hostile: Vec<_> = self
             .hostile
             .iter()
@@ -195,10 +207,11 @@ impl Scenario {
             system,
             clients,
             faults,
-            middlebox,
+            middleboxes,
             hostile,
             clocks,
             expect: self.expect.clone(),
+            latency: self.latency.clone(),
             exercises: self.exercises.clone(),
             settle,
         }
@@ -212,7 +225,10 @@ impl Scenario {
         let mut peers: IndexMap<String, Vec<&str>> = IndexMap::new();
         for name in names {
             let peers = peers.entry(self.namespace_of(name)).or_default();
-            peers.push(name);
+            let user = self.user_of(name);
+            if self.overrides.iter().all(|own| own.user.is_none()) || !peers.contains(&user) {
+                peers.push(user);
+            }
         }
         names
             .iter()
@@ -228,6 +244,7 @@ impl Scenario {
                 let namespace = self.namespace_of(name);
                 let speaker = Speaker {
                     name,
+                    user: self.user_of(name),
                     rooms: rooms.clone(),
                     all_rooms: &all_rooms,
                     peers: &peers[&namespace],
@@ -245,12 +262,26 @@ impl Scenario {
                     messages,
                     transport: transport.unwrap_or_else(|| Transport::draw(name, draw)),
                     name: name.clone(),
+                    user: own.user,
                     namespace,
                     rooms,
                     stay,
                 }
             })
             .collect()
+    }
+
+    /// Who is drawn for several goes through the first of them.
+    fn draw_middleboxes(&self, draw: &mut Draw) -> Vec<PlannedMiddlebox> {
+        let mut drawn: Vec<PlannedMiddlebox> = Vec::new();
+        for (middlebox, number) in self.middleboxes.iter().zip(1..) {
+            let name = middlebox_name(number, self.middleboxes.len());
+            let mut planned = middlebox.draw(name, draw);
+            let is_taken = |client: &String| drawn.iter().any(|other| other.serves(client));
+            planned.clients.retain(|client| !is_taken(client));
+            drawn.push(planned);
+        }
+        drawn
     }
 
     /// What is different for this client.
@@ -262,6 +293,12 @@ impl Scenario {
     pub(crate) fn stay_of(&self, client: &str) -> Stay {
         let own = self.overrides.iter().find(|own| own.client == client);
         own.map_or(self.stay, |own| own.stay)
+    }
+
+    /// The user of this client.
+    fn user_of<'s>(&'s self, client: &'s str) -> &'s str {
+        let own = self.overrides.iter().find(|own| own.client == client);
+        own.and_then(|own| own.user.as_deref()).unwrap_or(client)
     }
 
     fn namespace_of(&self, client: &str) -> String {

@@ -4,6 +4,7 @@ use crate::client::PlannedClient;
 use crate::clocks::Clock;
 use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
+use crate::latency::LatencyLimit;
 use crate::middlebox::PlannedMiddlebox;
 use crate::plan::Plan;
 use crate::system::Systems;
@@ -34,9 +35,12 @@ struct File<Options> {
     drawn: Vec<(String, String)>,
     expect: Vec<(Guarantee, Expected)>,
     exercises: Vec<Sight>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    latency: Vec<LatencyLimit>,
     system: Spanned<String>,
     options: Options,
-    middlebox: Option<PlannedMiddlebox>,
+    #[serde(default, rename = "middlebox")]
+    middleboxes: Vec<PlannedMiddlebox>,
     #[serde(default)]
     faults: Vec<PlannedFault>,
     #[serde(default)]
@@ -71,9 +75,10 @@ impl Plan {
             drawn: plan.drawn,
             expect: plan.expect,
             exercises: plan.exercises,
+            latency: plan.latency,
             system: Spanned::new(0..0, plan.system.name().to_owned()),
             options,
-            middlebox: plan.middlebox,
+            middleboxes: plan.middleboxes,
             faults: plan.faults,
             hostile: plan.hostile,
             clocks: plan.clocks,
@@ -136,11 +141,12 @@ fn read(source: &str, text: &str, systems: &Systems, problems: &mut Problems) ->
         system,
         clients: file.clients,
         faults: file.faults,
-        middlebox: file.middlebox,
+        middleboxes: file.middleboxes,
         hostile: file.hostile,
         clocks: file.clocks,
         expect: file.expect,
         exercises: file.exercises,
+        latency: file.latency,
         settle: file.settle,
     };
     check(&plan, text, problems);
@@ -167,7 +173,7 @@ pub(crate) fn strangers(plan: &Plan) -> impl Iterator<Item = (String, Rc<[String
     let on_servers_side = servers.names.iter().cloned().chain(keeper);
     let machines: Rc<[String]> = on_servers_side.chain(clients.iter().cloned()).collect();
     let victims = plan.faults.iter().flat_map(|fault| &fault.victims);
-    let served = plan.middlebox.iter().flat_map(|it| &it.clients);
+    let served = plan.middleboxes.iter().flat_map(|it| &it.clients);
     let waits = plan.faults.iter().filter_map(|fault| fault.after.as_ref());
     let awaited = waits.filter_map(|after| after.client.as_ref());
     let victims = victims.map(move |name| (name.clone(), machines.clone()));

@@ -18,7 +18,7 @@ mod peaks;
 mod traffic;
 mod waiting;
 
-use crate::cast::{BROKER, MIDDLEBOX, ROOT};
+use crate::cast::{BROKER, ROOT, is_middlebox};
 use crate::deeds::Deeds;
 use crate::log::{Log, Told};
 use crate::plan::Plan;
@@ -309,7 +309,7 @@ fn finish(world: &mut World, mut begun: Begun<'_>, keep: bool) -> Result<Played,
         digest: format!("{digest:016x}"),
         drawn: plan.drawn.clone(),
         machines: told,
-        faults: hardships::told(plan, &hits, deeds.planned())
+        faults: hardships::told(plan, &hits, deeds)
             .into_iter()
             .chain(waiting.told(ending.at))
             .collect(),
@@ -360,7 +360,7 @@ fn tell_machine(plan: &Plan, world: &World, id: MachineId) -> Machine {
     Machine {
         role: match name {
             BROKER if plan.servers().broker => Role::Broker,
-            MIDDLEBOX => Role::Proxy,
+            _ if is_middlebox(name) => Role::Proxy,
             _ if plan.servers().names.iter().any(|server| server == name) => Role::Server,
             _ if is_hostile(name) => Role::Hostile,
             _ => Role::Client,
@@ -373,8 +373,8 @@ fn tell_machine(plan: &Plan, world: &World, id: MachineId) -> Machine {
 
 /// Sets up the machines and their links: the system's, and those of hostile peers.
 fn build(plan: &Plan, world: &mut World, log: &Log, deeds: &Deeds) -> IndexMap<String, MachineId> {
-    let middlebox = plan.middlebox.as_ref();
-    let mut site = Site::new(world, &plan.clients, middlebox, log.clone(), deeds.clone());
+    let (clients, middleboxes) = (&plan.clients, &plan.middleboxes);
+    let mut site = Site::new(world, clients, middleboxes, log.clone(), deeds.clone());
     plan.system.build(&mut site);
     let server = site.first_server();
     for (peer, number) in plan.hostile.iter().zip(plan.clients.len() as u32..) {
@@ -429,11 +429,13 @@ fn history(
             .iter()
             .map(|client| squall_guarantees::Client {
                 name: client.name.clone(),
+                user: client.user.clone(),
                 namespace: client.namespace.clone(),
                 rooms: plan.system.entitlements(client),
             })
             .chain(plan.hostile.iter().map(|peer| squall_guarantees::Client {
                 name: peer.name.clone(),
+                user: None,
                 namespace: ROOT.to_owned(),
                 // What it hears of its own rooms is not in the history.
                 rooms: Vec::new(),
@@ -512,7 +514,7 @@ mod tests {
             "server-1",
             "server-2",
             BROKER,
-            MIDDLEBOX,
+            "middlebox",
             "hostile-1",
         ];
         let all = plan("cluster.servers = 2\n[[hostile]]\nkind = 'half-open'");

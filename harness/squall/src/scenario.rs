@@ -11,6 +11,7 @@ use crate::clocks::Clock;
 use crate::faults::Fault;
 use crate::group::Group;
 use crate::hostile::Hostile;
+use crate::latency::LatencyLimit;
 use crate::links::LinkChange;
 use crate::middlebox::Middlebox;
 use crate::overrides::{Override, overrides};
@@ -59,14 +60,16 @@ pub struct Scenario {
     pub script: Vec<Scripted>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
-    /// The proxy between some clients and the server.
-    pub middlebox: Option<Middlebox>,
+    /// The proxies between some clients and the server.
+    pub middleboxes: Vec<Middlebox>,
     /// Peers that break the rules.
     pub hostile: Vec<Hostile>,
     /// The clocks that are wrong from the beginning.
     pub clocks: Vec<Clock>,
     /// What is expected, per guarantee.
     pub expect: Vec<(Guarantee, Expected)>,
+    /// How long most of what happens may take.
+    pub latency: Vec<LatencyLimit>,
     /// What must be seen in a run; otherwise it shows nothing.
     pub exercises: Vec<Sight>,
     /// How long the run goes on after the last message is due and the last fault has ended; if
@@ -145,9 +148,10 @@ fn read<'t>(
         problems,
     );
     let faults = crate::faults::read(top.raw("fault"), &clients, problems);
-    let middlebox = crate::middlebox::read(top.table("middlebox", problems), &clients, problems);
+    let middleboxes = crate::middlebox::read(top.raw("middlebox"), &clients, problems);
     let hostile = crate::hostile::read(top.raw("hostile"), &clients, problems);
     let clocks = crate::clocks::read(top.table("clock", problems), &clients, problems);
+    let latency = crate::latency::read(top.table("latency", problems), problems);
     let expect = expectations(top.table("expect", problems), problems);
     top.finish(problems);
     Some(Scenario {
@@ -165,10 +169,11 @@ fn read<'t>(
         workload,
         script,
         faults,
-        middlebox,
+        middleboxes,
         hostile,
         clocks,
         expect,
+        latency,
         exercises,
         settle,
     })

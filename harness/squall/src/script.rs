@@ -74,14 +74,15 @@ pub(crate) fn read<'t>(
         let act = table.word("does", &ACTS, problems).unwrap_or(Act::Room);
         let to = match act {
             Act::All | Act::Others => Some(String::new()),
-            Act::Private => client(&mut table, "to", clients, problems).and_then(|to| {
+            Act::Private => recipient(&mut table, clients, overrides, problems).and_then(|to| {
                 let from = from.as_ref().map_or(ROOT, |from| namespace_of(&from.value));
                 if namespace_of(&to.value) != from {
                     let what = format!("`{}` is in another namespace", to.value);
                     problems.add(to.at, what, "Write to a client of the sender's namespace.");
                     return None;
                 }
-                Some(to.value)
+                let own = overrides.iter().find(|own| own.client == to.value);
+                Some(own.and_then(|own| own.user.clone()).unwrap_or(to.value))
             }),
             _ => room(&mut table, someones, problems),
         };
@@ -131,6 +132,24 @@ fn client(
 ) -> Option<Placed<String>> {
     let found = table.need::<String>(field, problems)?;
     clients.find(found, problems)
+}
+
+/// The user to whom something is said, as one of the user's clients.
+fn recipient(
+    table: &mut Table<'_>,
+    clients: &Clients,
+    overrides: &[Override],
+    problems: &mut Problems,
+) -> Option<Placed<String>> {
+    let found = table.need::<String>("to", problems)?;
+    let mut devices = overrides.iter().filter(|own| own.user.is_some());
+    match devices.find(|own| own.user.as_ref() == Some(&found.value)) {
+        Some(device) => Some(Placed {
+            value: device.client.clone(),
+            at: found.at,
+        }),
+        None => clients.find(found, problems),
+    }
 }
 
 /// A room that a client is in.

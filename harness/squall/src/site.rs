@@ -1,7 +1,7 @@
-//! Where a system builds its machines: the world of a run, with the links and the middlebox of the
-//! plan.
+//! Where a system builds its machines: the world of a run, with the links and the middleboxes of
+//! the plan.
 
-use crate::cast::{MIDDLEBOX, PORT};
+use crate::cast::PORT;
 use crate::client::PlannedClient;
 use crate::deeds::Deeds;
 use crate::links::PlannedLink;
@@ -26,7 +26,7 @@ pub struct Site<'w> {
     pub clients: &'w [PlannedClient],
     /// Where observers write what they see.
     pub log: Log,
-    middlebox: Option<&'w PlannedMiddlebox>,
+    middleboxes: &'w [PlannedMiddlebox],
     deeds: Deeds,
     machines: IndexMap<String, MachineId>,
     /// The machines to which clients connect.
@@ -38,8 +38,10 @@ pub struct Site<'w> {
 pub struct User {
     /// Its number.
     pub client: ClientId,
-    /// Its name, which is its machine's.
+    /// Its client's name, which is its machine's.
     pub name: String,
+    /// Whose device that is, if that is not its own name.
+    pub user: Option<String>,
     /// Its namespace.
     pub namespace: String,
     /// The rooms that it is in at first.
@@ -71,7 +73,7 @@ impl<'w> Site<'w> {
     pub(crate) fn new(
         world: &'w mut World,
         clients: &'w [PlannedClient],
-        middlebox: Option<&'w PlannedMiddlebox>,
+        middleboxes: &'w [PlannedMiddlebox],
         log: Log,
         deeds: Deeds,
     ) -> Self {
@@ -79,7 +81,7 @@ impl<'w> Site<'w> {
             world,
             clients,
             log,
-            middlebox,
+            middleboxes,
             deeds,
             machines: IndexMap::new(),
             servers: IndexMap::new(),
@@ -116,23 +118,25 @@ impl<'w> Site<'w> {
     /// Everyone who will use the system. Call this once, when all servers exist.
     pub fn users(&mut self) -> Vec<User> {
         let servers: Vec<_> = self.servers.values().map(|&it| self.address(it)).collect();
-        let middlebox = self.middlebox.map(|planned| {
-            let (program, observer) = (planned.clone(), self.deeds.observer());
+        let mut middleboxes = Vec::new();
+        for planned in self.middleboxes {
+            let (box_, servers) = (planned.clone(), servers.clone());
+            let observer = self.deeds.observer(&planned.name);
             let program =
-                move || middlebox::program(program.clone(), servers.clone(), observer.clone());
-            (planned, self.machine(MIDDLEBOX, program))
-        });
+                move || middlebox::program(box_.clone(), servers.clone(), observer.clone());
+            middleboxes.push((planned, self.machine(&planned.name, program)));
+        }
         let (mut users, mut first_operation) = (Vec::new(), 0);
         for (client, number) in self.clients.iter().zip(0..) {
-            let doors = match middlebox {
-                Some((planned, machine)) if planned.serves(&client.name) => {
-                    vec![self.door(MIDDLEBOX, machine)]
-                }
-                _ => self.own_first(number),
+            let mut between = middleboxes.iter();
+            let doors = match between.find(|(planned, _)| planned.serves(&client.name)) {
+                Some((planned, machine)) => vec![self.door(&planned.name, *machine)],
+                None => self.own_first(number),
             };
             users.push(User {
                 client: ClientId(number),
                 name: client.name.clone(),
+                user: client.user.clone(),
                 namespace: client.namespace.clone(),
                 rooms: client.rooms.clone(),
                 transport: client.transport,

@@ -173,11 +173,13 @@ const NICKNAMES: [&str; 5] = ["ace", "king", "queen", "jack", "joker"];
 /// One user: who it is, and what it knows about the world.
 pub(crate) struct Speaker<'a> {
     pub(crate) name: &'a str,
+    /// What others call it, whichever of its clients this is.
+    pub(crate) user: &'a str,
     /// The rooms that it is in.
     pub(crate) rooms: Vec<String>,
     /// The rooms that exist.
     pub(crate) all_rooms: &'a [String],
-    /// Everyone in its namespace, including the user.
+    /// Every user in its namespace, including this one.
     pub(crate) peers: &'a [&'a str],
 }
 
@@ -238,8 +240,8 @@ impl Workload {
                 let position = pick(acts, 0..peers.len())?;
                 // A user that would talk to itself talks to the next one.
                 let next = peers[(position + 1) % peers.len()];
-                let to = Some(peers[position]).filter(|peer| *peer != user.name);
-                let to = to.or(Some(next).filter(|peer| *peer != user.name))?;
+                let to = Some(peers[position]).filter(|peer| *peer != user.user);
+                let to = to.or(Some(next).filter(|peer| *peer != user.user))?;
                 plain(To::User(to.to_owned()), text(content))
             }
             Act::Binary => {

@@ -223,16 +223,16 @@ fn exploring_tells_each_story_once() {
     );
 }
 
+/// The seed in the line that repeats a run.
+fn seed_of(told: &str) -> &str {
+    let (_, rest) = told.split_once("--seed ").unwrap();
+    rest.lines().next().unwrap()
+}
+
 #[test]
 fn the_smaller_plan_is_printed_and_can_be_played() {
     let (_, told, _) = command("run a_server_that_forgets");
-    let seed = told
-        .split("--seed ")
-        .nth(1)
-        .unwrap()
-        .lines()
-        .next()
-        .unwrap();
+    let seed = seed_of(&told);
     let (exit, plan, story) = command(&format!("shrink a_server_that_forgets --seed {seed}"));
     assert_eq!(exit, 1);
     let file = std::env::temp_dir().join("squall-own-command-plan.toml");
@@ -261,13 +261,7 @@ fn the_smaller_plan_is_printed_and_can_be_played() {
 #[test]
 fn why_it_breaks_is_told_with_what_it_needs_and_what_it_does_not() {
     let (_, told, _) = command("run a_server_that_forgets");
-    let seed = told
-        .split("--seed ")
-        .nth(1)
-        .unwrap()
-        .lines()
-        .next()
-        .unwrap();
+    let seed = seed_of(&told);
     let (exit, told, _) = command(&format!("why a_server_that_forgets --seed {seed} --dice 5"));
     assert_eq!(exit, 1);
     insta::assert_snapshot!(told, @r"

@@ -28,7 +28,8 @@ fn options(chat: &Chat, user: &User) -> ClientOptions {
     });
     let doors: Vec<String> = doors.collect();
     ClientOptions {
-        name: user.name.clone(),
+        name: user.user.clone().unwrap_or_else(|| user.name.clone()),
+        device: user.user.as_ref().map(|_| user.name.clone()),
         server: doors[0].clone(),
         other_servers: doors[1..].to_vec(),
         // Simulated servers are open.

@@ -41,7 +41,7 @@ impl System for Chat {
 
     /// Its own, that of all users, and the one in which it is alone.
     fn entitlements(&self, client: &PlannedClient) -> Vec<String> {
-        let own = [EVERYBODY.to_owned(), room_of(&client.name)];
+        let own = [EVERYBODY.to_owned(), room_of(client.user())];
         let rooms = client.rooms.iter().cloned().chain(own);
         rooms
             .map(|room| full_name(&client.namespace, &room))

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Says what a violation depends on: the faults, or whatever else of the plan, without which it
 /// does not happen.
 ///
-/// The run is played again without each fault, each hostile peer, the middlebox, each wrong clock
+/// The run is played again without each fault, each hostile peer, each middlebox, each wrong clock
 /// and each trait of the links, with the same dice and with others; then with each packet that a
 /// link has lost let through. And of the runs with other dice that held, the one that was alike the
 /// longest is told, and where it parts.

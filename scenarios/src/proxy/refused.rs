@@ -1,7 +1,7 @@
 //! What a scenario can say and a proxy cannot do: it is refused, with its line and a remedy.
 
 use squall::text::{Problems, Table};
-use squall::{BadScenario, FaultKind, MiddleboxKind, Scenario};
+use squall::{BadScenario, FaultKind, Middlebox, MiddleboxKind, Scenario};
 use std::ops::Range;
 use toml::de::DeTable;
 
@@ -109,10 +109,9 @@ fn check(scenario: &Scenario, document: &DeTable<'_>, problems: &mut Problems) {
             "Leave `[clock]` out.",
         );
     }
-    let middlebox = scenario.middlebox.as_ref();
-    if middlebox
-        .is_some_and(|it| !matches!(it.kind, MiddleboxKind::Stalls | MiddleboxKind::Behaves))
-    {
+    let reads_http =
+        |it: &Middlebox| !matches!(it.kind, MiddleboxKind::Stalls | MiddleboxKind::Behaves);
+    if scenario.middleboxes.iter().any(reads_http) {
         problems.add(
             place("middlebox"),
             "this middlebox reads HTTP, and a proxy carries bytes",

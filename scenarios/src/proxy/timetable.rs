@@ -1,7 +1,7 @@
 //! What is wrong on a client's line, and when: the plan's faults as a proxy can do them.
 
 use squall::links::{LinkChange, PlannedLink};
-use squall::{Ends, FaultKind, MiddleboxKind, Plan, PlannedFault, Span, merged};
+use squall::{Ends, FaultKind, MiddleboxKind, Plan, PlannedFault, PlannedMiddlebox, Span, merged};
 use squall_guarantees::Lost;
 use squall_simulator::Link;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Way {
 /// Something that is wrong on a line for a while.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Strike {
-    /// Which fault of the plan it is; none for its middlebox.
+    /// Which fault of the plan it is; none for a middlebox.
     pub(super) fault: Option<usize>,
     pub(super) from: Duration,
     /// None if it lasts to the end.
@@ -126,9 +126,8 @@ pub(super) fn strikes(plan: &Plan, client: &str) -> Vec<Strike> {
             })
         })
         .collect();
-    let middlebox = plan.middlebox.as_ref();
-    let stalls = middlebox.filter(|it| it.kind == MiddleboxKind::Stalls);
-    if let Some(box_) = stalls.filter(|it| it.clients.iter().any(|name| name == client)) {
+    let stalls = stalls(plan);
+    for box_ in stalls.filter(|it| it.clients.iter().any(|name| name == client)) {
         strikes.push(Strike {
             fault: None,
             from: box_.from,
@@ -181,9 +180,17 @@ pub(super) fn over(
 pub(super) fn turns(plan: &Plan) -> Vec<Span> {
     let faults = plan.faults.iter();
     let faults = faults.map(|fault| (fault.from, over(fault, fault.from, fault.until)));
-    let stalls = plan.middlebox.iter();
-    let stalls = stalls.filter(|it| it.kind == MiddleboxKind::Stalls);
-    merged(faults.chain(stalls.map(|it| (it.from, it.until))).collect())
+    merged(
+        faults
+            .chain(stalls(plan).map(|it| (it.from, it.until)))
+            .collect(),
+    )
+}
+
+/// The middleboxes that let nothing pass for a while.
+fn stalls(plan: &Plan) -> impl Iterator<Item = &PlannedMiddlebox> {
+    let middleboxes = plan.middleboxes.iter();
+    middleboxes.filter(|it| it.kind == MiddleboxKind::Stalls)
 }
 
 #[cfg(test)]

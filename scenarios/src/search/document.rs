@@ -94,13 +94,13 @@ impl Document {
         table.map_or_else(Vec::new, |table| table.keys().cloned().collect())
     }
 
-    /// The tables of a list such as `fault`.
+    /// The tables of a list such as `fault`; a single `[middlebox]` is a list of one.
     pub fn list(&self, name: &str) -> Vec<&Table> {
-        let list = self.0.get(name).and_then(Value::as_array);
-        list.into_iter()
-            .flatten()
-            .filter_map(Value::as_table)
-            .collect()
+        match self.0.get(name) {
+            Some(Value::Array(list)) => list.iter().filter_map(Value::as_table).collect(),
+            Some(Value::Table(single)) => vec![single],
+            _ => Vec::new(),
+        }
     }
 
     /// Adds a table to a list.

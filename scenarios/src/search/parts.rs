@@ -1,7 +1,7 @@
 //! What a plan could do without: everything that a violation may depend on.
 
 use crate::SYSTEMS;
-use squall::{Act, Plan, PlannedMessage, PlannedStay, ROOT, Transport};
+use squall::{Act, Plan, PlannedMessage, PlannedMiddlebox, PlannedStay, ROOT, Transport};
 use squall_guarantees::seconds;
 use squall_simulator::{Latency, Link};
 use std::collections::BTreeSet;
@@ -81,9 +81,11 @@ pub(super) fn disturbances(plan: &Plan) -> Vec<Part> {
         let leave_out = move |plan: &mut Plan| plan.hostile.retain(|peer| peer.name != name);
         parts.push(Part::new(peer.name.clone(), what, leave_out));
     }
-    if plan.middlebox.is_some() {
-        let what = "the middlebox between clients and servers";
-        parts.push(Part::new("middlebox", what, |plan| plan.middlebox = None));
+    for PlannedMiddlebox { name, .. } in &plan.middleboxes {
+        let what = format!("the {name} between clients and servers");
+        let this = name.clone();
+        let leave_out = move |plan: &mut Plan| plan.middleboxes.retain(|it| it.name != this);
+        parts.push(Part::new(name.clone(), what, leave_out));
     }
     for clock in &plan.clocks {
         let machine = clock.machine.clone();
@@ -121,7 +123,8 @@ pub(super) fn disturbances(plan: &Plan) -> Vec<Part> {
 
 /// What a plan need not do, although nothing is wrong with it: options of the system that are not
 /// the default ones, transports other than WebSockets, clients that come late or leave, different
-/// rooms and namespaces, and what users do besides talking to their rooms.
+/// rooms and namespaces, several devices of a user, and what users do besides talking to their
+/// rooms.
 pub(super) fn circumstances(plan: &Plan) -> Vec<Part> {
     let mut parts = Vec::new();
     for option in plan.options_set(SYSTEMS) {
@@ -164,6 +167,13 @@ pub(super) fn circumstances(plan: &Plan) -> Vec<Part> {
         parts.push(Part::new("rooms", what, move |plan| {
             let clients = plan.clients.iter_mut();
             clients.for_each(|client| client.rooms = all.iter().cloned().collect());
+        }));
+    }
+    if plan.clients.iter().any(|it| it.user.is_some()) {
+        let what = "several devices of one user";
+        parts.push(Part::new("devices", what, |plan| {
+            let clients = plan.clients.iter_mut();
+            clients.for_each(|client| client.user = None);
         }));
     }
     if plan.clients.iter().any(|it| it.namespace != ROOT) {

@@ -90,10 +90,24 @@ const TABLE: &[Row] = &[
     Row {
         why: "a box on the way keeps clients out for good",
         of: |world| {
-            let kind = world.word("middlebox.kind");
-            !world.has("middlebox.for") && matches!(kind, Some("refuses-websocket" | "scatters"))
+            let keeps_out = ["refuses-websocket", "strips-upgrade", "scatters"];
+            let mut boxes = world.list("middlebox").into_iter();
+            boxes.any(|it| !it.contains_key("for") && keeps_out.contains(&kind_of(it)))
         },
         unpromised: &[AtLeastOnce, ExactlyOnce, DurabilityToDelivery, Progress],
+    },
+    Row {
+        why: "a box on the way repeats what is recognised as little as typing",
+        of: repeats_requests,
+        unpromised: &[AtMostOnce, EphemeralDelivery],
+    },
+    Row {
+        why: "a box on the way repeats messages that the server does not recognise",
+        of: |world| {
+            let to_server = world.word("chat.to-server");
+            repeats_requests(world) && to_server.is_some_and(|it| it != "exactly-once")
+        },
+        unpromised: &[ExactlyOnce],
     },
     Row {
         why: "the server has less places than there are clients",
@@ -387,6 +401,12 @@ fn programs_end(world: &Document, of: impl Fn(&str) -> bool) -> bool {
     faults.flat_map(victims).any(of)
 }
 
+/// Whether a box on the way sends requests twice.
+fn repeats_requests(world: &Document) -> bool {
+    let mut boxes = world.list("middlebox").into_iter();
+    boxes.any(|it| kind_of(it) == "repeats-requests")
+}
+
 /// Whether anything can end a connection.
 fn is_disturbed(world: &Document) -> bool {
     let hardships = ["fault", "middlebox", "hostile", "link", "clock"];
@@ -424,10 +444,9 @@ fn sessions_bridge(world: &Document) -> bool {
             (_, lasts) => lasts,
         }
     });
-    let middlebox = world
-        .has("middlebox")
-        .then(|| world.get("middlebox.for").and_then(in_ms));
-    let Some(away) = faults.chain(middlebox).sum::<Option<u64>>() else {
+    let boxes = world.list("middlebox").into_iter();
+    let boxes = boxes.map(|it| milliseconds(it, "for"));
+    let Some(away) = faults.chain(boxes).sum::<Option<u64>>() else {
         return false;
     };
     let figure = |path, default| world.get(path).and_then(in_ms).unwrap_or(default);
@@ -459,8 +478,9 @@ fn begins_early(world: &Document) -> bool {
     let faults = faults
         .iter()
         .filter_map(|fault| fault.get("at").and_then(in_ms));
-    let middlebox = world.has("middlebox").then(|| time("middlebox.at"));
-    starts.chain(faults).chain(middlebox.flatten()).min() < Some(all_in)
+    let boxes = world.list("middlebox").into_iter();
+    let boxes = boxes.filter_map(|it| it.get("at").and_then(in_ms));
+    starts.chain(faults).chain(boxes).min() < Some(all_in)
 }
 
 fn clients(world: &Document) -> i64 {

@@ -123,6 +123,7 @@ mod tests {
                 .collect(),
             clients: vec![squall_guarantees::Client {
                 name: "alice".to_owned(),
+                user: None,
                 namespace: "/".to_owned(),
                 rooms: Vec::new(),
             }],

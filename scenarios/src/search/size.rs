@@ -10,7 +10,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
-    /// Faults, hostile peers, and a middlebox.
+    /// Faults, hostile peers, and middleboxes.
     pub faults: usize,
     /// Clients.
     pub clients: usize,
@@ -31,7 +31,7 @@ impl Size {
     pub(super) fn of_plan(world: &Document, plan: &Plan) -> Self {
         let messages = plan.clients.iter().map(|client| client.messages.len());
         Size {
-            faults: plan.faults.len() + plan.hostile.len() + usize::from(plan.middlebox.is_some()),
+            faults: plan.faults.len() + plan.hostile.len() + plan.middleboxes.len(),
             clients: plan.clients.len(),
             messages: messages.sum(),
             text: world.text().len(),

@@ -1,8 +1,8 @@
 //! Why a run went wrong: the same plan is played again without each of its parts, with the same
 //! dice and with others.
 //!
-//! A part is anything that a plan could do without: a fault, a hostile peer, the middlebox, a wrong
-//! clock, a trait of the links, and finally single packets lost on a link. The causes of a
+//! A part is anything that a plan could do without: a fault, a hostile peer, a middlebox, a
+//! wrong clock, a trait of the links, and finally single packets lost on a link. The causes of a
 //! violation are the parts without which it does not happen. Leaving a part out moves the dice of
 //! everything after it, so a race may be gone by chance: other dice reveal that.
 //!

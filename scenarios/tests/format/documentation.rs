@@ -54,6 +54,7 @@ fn every_table_of_fields_has_those_that_the_code_reads() {
         "clock",
         "middlebox",
         "hostile",
+        "latency",
         "expect",
     ];
     let mut fields = documented("## Fields", "field");
@@ -107,6 +108,12 @@ fn every_table_of_words_has_those_that_the_code_reads() {
             known("[[fault]]\nkind = 'hold'\nshape = '_'"),
         ),
         ("### `[middlebox]`", "`kind`", boxes()),
+        ("### `[latency]`", "what takes time", in_table("latency")),
+        (
+            "### `[latency]`",
+            "share",
+            allowed(&format!("latency.delivery.{NOTHING} = 1")),
+        ),
         (
             "### `[[hostile]]`",
             "`kind`",

@@ -120,6 +120,11 @@ fn every_table_has_the_fields_that_the_code_reads() {
             "/properties/hostile/items",
             in_table("[hostile]").into_iter().collect(),
         ),
+        ("/properties/latency", in_table("latency")),
+        (
+            "/definitions/shares",
+            allowed(&format!("latency.delivery.{NOTHING} = 1")),
+        ),
         ("/properties/expect", in_table("expect")),
         (
             "/properties/message/items",

@@ -106,6 +106,46 @@ hold = "1s"
 }
 
 #[test]
+fn nobody_goes_through_two_middleboxes() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[[middlebox]]
+kind = "behaves"
+clients = ["alice", "bob"]
+
+[[middlebox]]
+kind = "repeats-requests"
+clients = "bob"
+every = 0
+
+[[middlebox]]
+kind = "strips-upgrade"
+clients = "carol"
+
+[[middlebox]]
+kind = "stalls"
+clients = "any of clients"
+"#
+    ));
+}
+
+#[test]
+fn limits_of_latency_are_checked() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[latency]
+delivery = { p50 = "2s", p99 = "1s", p100 = "3s" }
+return = {}
+sending = { max = "1s" }
+"#
+    ));
+}
+
+#[test]
 fn names_of_clients_are_unique_and_not_reserved() {
     insta::assert_snapshot!(mistakes(
         r#"

@@ -10,6 +10,9 @@ use std::time::Duration;
 pub struct ClientOptions {
     /// The user's name, 1 to 64 bytes.
     pub name: String,
+    /// Which of the user's devices this is, 1 to 64 bytes, if there are several: what the server's
+    /// observer is told in place of the user's name.
+    pub device: Option<String>,
     /// The server: its address or name, and its port, as in `chat:3000`.
     pub server: String,
     /// The other servers of the same chat. A client that loses its server, or is refused by it,
@@ -50,6 +53,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             name: "guest".to_owned(),
+            device: None,
             server: "127.0.0.1:3000".to_owned(),
             other_servers: Vec::new(),
             token: None,

@@ -144,6 +144,7 @@ impl Supervisor {
         let (name, rooms) = (self.options.name.clone(), self.options.rooms.clone());
         let login = Login {
             name,
+            device: self.options.device.clone(),
             rooms,
             server_offset: self.inbox.offset(),
             pieces: true,

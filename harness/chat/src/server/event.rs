@@ -10,7 +10,7 @@ pub enum ServerEvent {
     SessionOpened {
         /// The id of the Socket.IO session.
         session: String,
-        /// The user's name.
+        /// The user's name, or that of the user's device.
         client: String,
         /// Whether it is an earlier session.
         recovered: bool,
@@ -21,7 +21,7 @@ pub enum ServerEvent {
     SessionClosed {
         /// The id of the Socket.IO session.
         session: String,
-        /// The user's name.
+        /// The user's name, or that of the user's device.
         client: String,
         /// Why.
         cause: EndCause,

@@ -290,7 +290,7 @@ impl Exchange {
     }
 
     /// Tells every client that the server is shutting down, and returns the sessions that have a
-    /// connection: id and user.
+    /// connection: id and client.
     pub(super) fn part(&mut self) -> Vec<(String, String)> {
         let connected = self
             .sessions
@@ -299,20 +299,20 @@ impl Exchange {
         let mut parting = Vec::new();
         for session in connected {
             session.emit_event(wire::STOPPING, &Stopping {});
-            parting.push((session.state.id().to_owned(), session.name.clone()));
+            parting.push((session.state.id().to_owned(), session.client().to_owned()));
         }
         parting
     }
 
     /// The client of this session has made another connection. If the session still has a
-    /// connection, that has ended: then this returns the user's name.
+    /// connection, that has ended: then this returns the client's name.
     pub(super) fn supersede(&mut self, state: &squall_recovery::Session) -> Option<String> {
         if !state.recovered() || self.waiting.contains_key(state.id()) {
             return None;
         }
         let number = self.sessions.find(state.id())?;
-        let name = self.sessions.get(number)?.name.clone();
-        self.close(number).then_some(name)
+        let client = self.sessions.get(number)?.client().to_owned();
+        self.close(number).then_some(client)
     }
 
     /// How many bytes wait for clients to read them, not counting those from the recovery layer.

@@ -189,7 +189,7 @@ impl Shared {
             ready(())
         });
         let (shared, session) = (self.clone(), state.clone());
-        let client = login.name.clone();
+        let client = login.client().to_owned();
         state.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
             let cause = match session.superseded() {
                 true => EndCause::Superseded,
@@ -199,7 +199,7 @@ impl Shared {
             ready(())
         });
         let (shared, session) = (self.clone(), state.clone());
-        let client = login.name.clone();
+        let client = login.client().to_owned();
         socket.on(wire::GIVE_UP, move || {
             session.release();
             shared.leave(number, &session, &client, EndCause::Closed);
@@ -210,7 +210,7 @@ impl Shared {
         if !socket.connected() {
             return;
         }
-        let (session, name) = (state.id().to_owned(), login.name.clone());
+        let (session, name) = (state.id().to_owned(), login.client().to_owned());
         if let Some(client) = self.with(|exchange| exchange.supersede(&state)).flatten() {
             (self.observer)(ServerEvent::SessionClosed {
                 session: session.clone(),

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 pub(super) struct Kept {
     /// The user's name.
     pub(super) name: String,
+    /// Which of the user's devices it is, if there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) device: Option<String>,
     /// By full name; with the id from which the room's messages are for this client.
     pub(super) rooms: BTreeMap<String, i64>,
     /// Whether it has caught up.

@@ -40,6 +40,8 @@ pub(super) struct ChatSession {
     /// What the client can come back to.
     pub(super) state: squall_recovery::Session,
     pub(super) name: String,
+    /// Which of the user's devices it is, if there are several.
+    device: Option<String>,
     pub(super) namespace: String,
     /// Once the session exists, only changed together with the index of rooms in
     /// `exchange::sessions`.
@@ -82,6 +84,7 @@ impl ChatSession {
     ) -> Self {
         let Login {
             name,
+            device,
             rooms,
             server_offset: offset,
             pieces,
@@ -97,6 +100,7 @@ impl ChatSession {
         changed(&mut rooms, &namespace, memberships);
         let kept = Kept {
             name,
+            device,
             rooms,
             live: false,
             upto: 0,
@@ -115,6 +119,7 @@ impl ChatSession {
         state: squall_recovery::Session,
         Kept {
             name,
+            device,
             rooms,
             live,
             upto,
@@ -130,6 +135,7 @@ impl ChatSession {
             namespace: state.namespace().to_owned(),
             state,
             name,
+            device,
             rooms,
             live,
             pieces,
@@ -152,6 +158,11 @@ impl ChatSession {
         }
     }
 
+    /// Its client, as observers are told of it.
+    pub(super) fn client(&self) -> &str {
+        self.device.as_ref().unwrap_or(&self.name)
+    }
+
     /// From now on it gets everything that is for it, as there was nothing more for it up to the
     /// highest id in use.
     pub(super) fn go_live(&mut self, highest: i64) {
@@ -169,6 +180,7 @@ impl ChatSession {
     pub(super) fn keep(&self) -> Result<(), StorageError> {
         let kept = Kept {
             name: self.name.clone(),
+            device: self.device.clone(),
             rooms: self.rooms.clone(),
             live: self.live,
             upto: self.live_since,

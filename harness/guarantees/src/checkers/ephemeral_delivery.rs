@@ -31,7 +31,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             continue;
         }
         for receiver in (0..index.history.clients.len() as u32).map(ClientId) {
-            let own = receiver == sent.sender && !sent.echo;
+            let own = !sent.echo && index.are_of_one_user(receiver, sent.sender);
             if !own && index.memberships.always(receiver, sent.room) {
                 judge(index, (id, sent), receiver, bound, &mut findings);
             }

@@ -137,6 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn each_device_of_a_user_is_judged_for_itself() {
+        let chat = chat(["alice", "phone", "laptop"])
+            .device_of("bob", "phone")
+            .device_of("bob", "laptop")
+            .sent(10, "alice", ["m1"])
+            .acknowledged(12, "m1")
+            .stored(["m1"])
+            .handled(20, "alice", ["m1"])
+            .handled(20, "laptop", ["m1"]);
+        insta::assert_snapshot!(chat.clone().verdict(ExactlyOnce), @"violated: phone never handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); it was due by 5.012 s.");
+        insta::assert_snapshot!(chat.handled(20, "phone", ["m1"]).verdict(ExactlyOnce), @"held: 1 message");
+    }
+
+    #[test]
     fn holds_when_all_handle_what_is_stored_once() {
         let chat = one_message()
             .stored(["m1"])

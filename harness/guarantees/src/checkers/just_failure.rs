@@ -173,7 +173,7 @@ fn nickname_taken(index: &Index<'_>, client: ClientId, at: Time) -> bool {
     let own = index.client(client);
     let others = index.history.clients.iter();
     let mut others =
-        others.filter(|other| other.namespace == own.namespace && other.name != own.name);
+        others.filter(|other| other.namespace == own.namespace && other.user() != own.user());
     let took = |name: &str| {
         let mut rows = index.history.database.iter();
         rows.any(|row| {
@@ -181,7 +181,7 @@ fn nickname_taken(index: &Index<'_>, client: ClientId, at: Time) -> bool {
             row.kind == MessageKind::Nickname && row.sender == name && before
         })
     };
-    others.any(|other| took(&other.name))
+    others.any(|other| took(other.user()))
 }
 
 /// How long a program takes to end after it was told to, once it has said what became of its

@@ -20,6 +20,7 @@ mod ephemeral_delivery;
 mod exactly_once;
 mod fairness;
 mod just_failure;
+mod latency;
 mod no_leak;
 mod no_phantom;
 mod ordering;
@@ -168,6 +169,10 @@ table! {
         needs "a receiver that handles a message, and another one that its sender had handled before",
         shown by [ReplyFirst],
         only with [TotalOrder];
+    Latency: "latency", latency, tells 200,
+        "Holds when as much of what happens as the scenario says, such as 99 of 100 deliveries, takes no longer than it allows.",
+        needs "a limit in the scenario, and something that takes time",
+        shown by [TooSlow];
 }
 
 /// Checks every guarantee on a history, in the order of [`Guarantee::ALL`].

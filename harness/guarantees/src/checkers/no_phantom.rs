@@ -117,7 +117,7 @@ fn flaw_of_sending(index: &Index<'_>, content: &Content<'_>, claim: Claim<'_>) -
     let Some(sent) = &content.invocation else {
         return Some(Flaw::NeverSent);
     };
-    if index.client(sent.sender).name != claim.sender {
+    if index.client(sent.sender).user() != claim.sender {
         Some(Flaw::OtherSender {
             sender: index.name(sent.sender),
         })
@@ -152,7 +152,7 @@ fn flaw_of_entitlement(
     room: &str,
 ) -> Option<Flaw> {
     let sent = content.invocation.as_ref();
-    if sent.is_some_and(|sent| sent.sender == receiver && !sent.echo) {
+    if sent.is_some_and(|sent| !sent.echo && index.are_of_one_user(sent.sender, receiver)) {
         return Some(Flaw::OwnEcho);
     }
     let rooms = &index.memberships;
@@ -180,7 +180,7 @@ fn is_joining(
     let under_way = |asked_at| content.stored_at.is_none_or(|at| asked_at <= at);
     index.contents.iter().any(|join| {
         join.invocation.as_ref().is_some_and(|sent| {
-            let own = sent.sender == receiver && sent.room == delivery.room;
+            let own = index.are_of_one_user(sent.sender, receiver) && sent.room == delivery.room;
             let asked = sent.kind == MessageKind::Join && sent.at <= delivery.at;
             own && asked && overtakes(join) && under_way(sent.at)
         })
@@ -207,7 +207,7 @@ fn is_leaving(
     let last_change = (0..).zip(&index.contents).filter(|(_, change)| {
         let changes = change.rows.first().is_some_and(|row| {
             let kind = matches!(row.kind, MessageKind::Join | MessageKind::Leave);
-            kind && row.sender == index.client(receiver.client).name && row.room == delivery.room
+            kind && row.sender == index.client(receiver.client).user() && row.room == delivery.room
         });
         changes && row(change) < row(content)
     });
@@ -395,6 +395,32 @@ mod tests {
         insta::assert_snapshot!(outside(MessageKind::Join, true), @"held: 1 delivery and 2 rows");
         insta::assert_snapshot!(outside(MessageKind::Message, true), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.030 s, but is not entitled to the room.");
         insta::assert_snapshot!(outside(MessageKind::Join, false), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s) at 0.030 s, but is not entitled to the room.");
+    }
+
+    #[test]
+    fn devices_of_one_user_join_and_hear_as_one() {
+        let bobs = || chat(["alice", "phone", "laptop"]);
+        let bobs = || bobs().device_of("bob", "phone").device_of("bob", "laptop");
+        // What one of them says has the user's name on it.
+        let named = |sender| {
+            let chat = bobs().sent(10, "phone", ["m1"]);
+            let chat = chat.stored_as("m1", "bob", "lobby");
+            chat.handled_as(20, "alice", "m1", sender, "lobby")
+                .verdict(NoPhantom)
+        };
+        insta::assert_snapshot!(named("bob"), @"held: 1 delivery and 1 row");
+        insta::assert_snapshot!(named("phone"), @"violated: alice handled `m1` (from phone to room lobby, sent at 0.010 s, stored as row 1) at 0.020 s, but phone sent it.");
+        let others = bobs().sent_to_others(10, "phone", "m1");
+        let others = others.handled_as(20, "laptop", "m1", "bob", "lobby");
+        insta::assert_snapshot!(others.verdict(NoPhantom), @"violated: laptop handled `m1` (from bob to room lobby, sent at 0.010 s) at 0.020 s, but it was for everybody but its sender.");
+        let joined = bobs()
+            .room("den", ["alice"])
+            .sent_as(MessageKind::Join, "den", 10, "phone", "bob joins")
+            .stored_as("bob joins", "bob", "den")
+            .sent_to("den", 20, "alice", ["m1"])
+            .stored(["m1"])
+            .handled(30, "laptop", ["m1"]);
+        insta::assert_snapshot!(joined.verdict(NoPhantom), @"held: 1 delivery and 2 rows");
     }
 
     #[test]

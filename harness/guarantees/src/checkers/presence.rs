@@ -6,7 +6,8 @@
 //! about it. A client is an observer while it is connected. When a user has been in one state for
 //! longer than the bound, an observer must not show it in the other state for longer than the
 //! bound; a user of another namespace is never online. Time for which the observer or the server
-//! stands still does not count, but excuses nothing else of a stretch. Where more is promised, less
+//! stands still does not count, but excuses nothing else of a stretch. A user with several devices
+//! is online while one of them is, and offline while all of them are. Where more is promised, less
 //! time is given to an observer that nothing disturbs and whose queue has room, from when client
 //! and server agree: news does not wait for a beat. Peers that the history says nothing about are
 //! not looked at.
@@ -59,15 +60,22 @@ struct Story {
     shown: BTreeMap<usize, Vec<(Time, bool)>>,
 }
 
-struct Stories(Vec<Story>);
+struct Stories {
+    /// By the number of the client.
+    of: Vec<Story>,
+    /// The first device of each user, which stands for the user; ascending.
+    users: Vec<usize>,
+}
 
 impl Stories {
     fn new(index: &Index<'_>) -> Self {
         let clients = &index.history.clients;
-        let names = clients.iter().zip(0..);
-        let names: FxHashMap<&str, usize> = names
-            .map(|(client, number)| (client.name.as_str(), number))
-            .collect();
+        let mut names: FxHashMap<&str, usize> = FxHashMap::default();
+        let mut users: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (client, number) in clients.iter().zip(0..) {
+            let first = *names.entry(client.user()).or_insert(number);
+            users.entry(first).or_default().push(number);
+        }
         let mut tellers = vec![Teller::default(); clients.len()];
         let mut stops = index.history.server_stops.iter().copied().peekable();
         for event in &index.history.events {
@@ -86,25 +94,56 @@ impl Stories {
         }
         let ended_at = index.history.ended_at;
         let stories = tellers.into_iter().map(|teller| teller.end(ended_at));
-        Self(stories.collect())
+        let mut of: Vec<Story> = stories.collect();
+        for (&first, devices) in users.iter().filter(|(_, devices)| devices.len() > 1) {
+            let devices = devices.iter().map(|&device| &of[device]);
+            let states = together(devices.clone().map(|story| &story.states[..]));
+            let agreed = together(devices.map(|story| &story.agreed[..]));
+            (of[first].states, of[first].agreed) = (states, agreed);
+        }
+        let users = users.into_keys().collect();
+        Self { of, users }
     }
 
     /// The users of the observer's namespace, and any others that it was shown.
     fn asked_about(&self, index: &Index<'_>, observer: usize) -> Vec<usize> {
         let clients = &index.history.clients;
-        let story = &self.0[observer];
+        let story = &self.of[observer];
         if story.connected.is_empty() {
             return Vec::new();
         }
         let asked = |&user: &usize| {
             sees(&clients[observer], &clients[user]) || story.shown.contains_key(&user)
         };
-        (0..clients.len()).filter(asked).collect()
+        self.users.iter().copied().filter(asked).collect()
     }
 }
 
 fn sees(observer: &Client, user: &Client) -> bool {
     observer.namespace == user.namespace
+}
+
+/// When a user is online or offline beyond doubt, given the same of each of its devices.
+fn together<'s>(
+    devices: impl Iterator<Item = &'s [(Stretch, bool)]> + Clone,
+) -> Vec<(Stretch, bool)> {
+    let turns = devices.clone().flatten();
+    let mut turns: Vec<Time> = turns.flat_map(|(it, _)| [it.from, it.until]).collect();
+    turns.sort_unstable();
+    turns.dedup();
+    let (mut state, mut past) = (None, Vec::new());
+    for at in turns {
+        let mut now = devices.clone().map(|states| {
+            let mut states = states.iter();
+            states.find_map(|&(it, online)| (it.from <= at && at < it.until).then_some(online))
+        });
+        let now = match now.clone().all(|device| device == Some(false)) {
+            true => Some(false),
+            false => now.find(|device| *device == Some(true)).flatten(),
+        };
+        change(&mut state, now, at, &mut past);
+    }
+    past
 }
 
 /// Puts a client's story together.
@@ -229,7 +268,7 @@ struct Pair<'i, 'h> {
 impl Pair<'_, '_> {
     /// Reports what is shown wrongly for too long, and what is shown in time.
     fn judge(&self, stories: &Stories, findings: &mut Findings) {
-        for (asked, online) in self.asked(stories, &stories.0[self.user].states) {
+        for (asked, online) in self.asked(stories, &stories.of[self.user].states) {
             match self.shown_wrongly(self.shown(stories), asked, online) {
                 Shown::TooLongWrong(wrong) => {
                     findings.add(wrong.from, || self.evidence(wrong, online, self.bound));
@@ -251,7 +290,7 @@ impl Pair<'_, '_> {
         let link = self.index.conditions.link(receiver.id);
         let bound = news + (link.to_client.latency + link.to_server.latency) * NEWS_ROUND_TRIPS;
         let soon = Pair { bound, ..*self };
-        for (asked, online) in soon.asked(stories, &stories.0[self.user].agreed) {
+        for (asked, online) in soon.asked(stories, &stories.of[self.user].agreed) {
             let shown = soon.shown_wrongly(self.shown(stories), asked, online);
             let Shown::TooLongWrong(wrong) = shown else {
                 continue;
@@ -264,7 +303,7 @@ impl Pair<'_, '_> {
 
     /// What the observer was shown of the user, and from when on.
     fn shown<'s>(&self, stories: &'s Stories) -> &'s [(Time, bool)] {
-        let shown = stories.0[self.observer].shown.get(&self.user);
+        let shown = stories.of[self.observer].shown.get(&self.user);
         shown.map_or(&[], Vec::as_slice)
     }
 
@@ -273,7 +312,7 @@ impl Pair<'_, '_> {
     fn asked(&self, stories: &Stories, states: &[(Stretch, bool)]) -> Vec<(Stretch, bool)> {
         let clients = &self.index.history.clients;
         let visible = sees(&clients[self.observer], &clients[self.user]);
-        let connected = &stories.0[self.observer].connected;
+        let connected = &stories.of[self.observer].connected;
         let mut all_asked = Vec::new();
         let mut next = 0;
         for &(state, online) in states {
@@ -329,7 +368,7 @@ impl Pair<'_, '_> {
         let clients = &self.index.history.clients;
         ShownWrongly {
             observer: clients[self.observer].name.clone(),
-            user: clients[self.user].name.clone(),
+            user: clients[self.user].user().to_owned(),
             online,
             from: wrong.from,
             until: wrong.until,
@@ -344,6 +383,29 @@ mod tests {
     use crate::testing::{Chat, chat};
 
     // In the chats of these tests a change has to be shown within 8 s.
+
+    /// Bob has two devices, and Alice is shown him.
+    fn two_devices() -> Chat {
+        chat(["alice", "phone", "laptop"])
+            .device_of("bob", "phone")
+            .device_of("bob", "laptop")
+            .presence(8_000)
+            .shown(1_000, "alice", ["alice", "bob"])
+            .shown(1_000, "laptop", ["alice", "bob"])
+            .shown(1_000, "phone", ["alice", "bob"])
+            .stopped(20_000, "phone")
+    }
+
+    #[test]
+    fn a_user_is_online_while_one_of_the_devices_is() {
+        insta::assert_snapshot!(two_devices().verdict(Presence), @"held: 6 changes shown in time");
+        let forgotten = two_devices().hidden(20_000, "alice", ["bob"]);
+        insta::assert_snapshot!(forgotten.verdict(Presence), @"violated: alice did not show bob as online from 20.000 s to 60.000 s, though bob was; 8.000 s are allowed.");
+        let both_gone = two_devices().stopped(40_000, "laptop");
+        insta::assert_snapshot!(both_gone.clone().verdict(Presence), @"violated: alice showed bob as online from 40.000 s to 60.000 s, though bob was not; 8.000 s are allowed.");
+        let told = both_gone.hidden(48_000, "alice", ["bob"]);
+        insta::assert_snapshot!(told.verdict(Presence), @"held: 7 changes shown in time");
+    }
 
     #[test]
     fn holds_when_everybody_is_shown_in_time() {

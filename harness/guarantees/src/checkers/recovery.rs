@@ -543,7 +543,7 @@ fn check_messages(
         let id = |content: &ContentId| Some(index.content(*content).rows.first()?.id);
         let mut stored: Vec<(i64, ContentId)> = contents
             .iter()
-            .filter(|content| index.content(**content).is_for(client, since))
+            .filter(|content| index.is_for(index.content(**content), client, since))
             .filter_map(|content| Some((id(content)?, *content)))
             .collect();
         stored.sort_unstable();

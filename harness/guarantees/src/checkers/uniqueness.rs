@@ -78,7 +78,7 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) {
 fn check_nicknames(index: &Index<'_>, findings: &mut Findings) {
     let clients = index.history.clients.iter();
     let namespaces: FxHashMap<&str, &str> = clients
-        .map(|client| (&*client.name, &*client.namespace))
+        .map(|client| (client.user(), &*client.namespace))
         .collect();
     let mut owners: FxHashMap<(&str, &str), &str> = FxHashMap::default();
     for row in &index.history.database {

@@ -83,7 +83,7 @@ impl<'h> Index<'h> {
         let rooms = self.memberships.at_the_end(client).into_iter();
         let contents = rooms.flat_map(|(room, since)| {
             let contents = self.rooms.get(room).map_or(&[][..], Vec::as_slice).iter();
-            let own = contents.filter(move |&&id| self.content(id).is_for(client, since));
+            let own = contents.filter(move |&&id| self.is_for(self.content(id), client, since));
             own.map(move |&content| (room, content))
         });
         contents.collect()

@@ -14,6 +14,8 @@ pub(crate) mod clock;
 mod connection;
 pub(crate) mod cpu;
 mod datagram;
+// Its files with SQLite's locks are for SQLite alone.
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
 pub(crate) mod disk;
 mod envelope;
 pub(crate) mod environment;

@@ -35,6 +35,17 @@ impl From<Victims> for Vec<String> {
     }
 }
 
+impl Victims {
+    /// Those who are hit whatever the seed.
+    pub(crate) fn certain<'a>(&'a self, clients: &'a Clients) -> Vec<&'a str> {
+        match self {
+            Victims::Named(names) => names.iter().map(String::as_str).collect(),
+            Victims::All(crew) => crew.certain(clients),
+            Victims::Any(..) => Vec::new(),
+        }
+    }
+}
+
 /// Whom a kind of fault can hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whom {

@@ -1,10 +1,10 @@
 //! The conditions under which a run took place, as the checkers are told: what the clients' links
 //! carry, and which fault could touch whom.
 
-use crate::cast::MIDDLEBOX;
 use crate::client::PlannedClient;
 use crate::faults::PlannedFault;
 use crate::links::PlannedLink;
+use crate::middlebox::PlannedMiddlebox;
 use crate::plan::Plan;
 use squall_guarantees::{Capacity, ClientId, Direction, Disturbance, DisturbanceKind};
 use squall_simulator::{Chance, Latency, Link, Loss};
@@ -149,8 +149,8 @@ pub(super) fn disturbances(plan: &Plan) -> Vec<Disturbance> {
     }
     let clients = plan.clients.iter().zip(0..);
     for (client, number) in clients {
-        let middlebox = plan.middlebox.as_ref();
-        let middlebox = middlebox.filter(|it| it.serves(&client.name) && it.words().is_some());
+        let middlebox = plan.middlebox_of(&client.name);
+        let middlebox = middlebox.filter(|it| it.words().is_some());
         disturbances.extend(middlebox.map(|middlebox| Disturbance {
             client: Some(ClientId(number)),
             from: middlebox.from,
@@ -179,7 +179,7 @@ fn escape(plan: &Plan, fault: &PlannedFault) -> Option<Duration> {
     let is_gone = |server: &&String| is_hit(server) || others().any(|it| divides(server, it));
     let gone = servers.names.iter().filter(is_gone).count();
     let is_all = (1..servers.names.len()).contains(&gone)
-        && plan.middlebox.is_none()
+        && plan.middleboxes.is_empty()
         && (kills || sides.is_some())
         && !others().any(is_hit)
         && !plan
@@ -213,11 +213,12 @@ fn touched(plan: &Plan, fault: &PlannedFault) -> Vec<Option<ClientId>> {
             let divides = |some: &[&str], others: &[&str]| {
                 sides.divide_any(some, others) || sides.divide_any(others, some)
             };
-            let middlebox = plan.middlebox.as_ref();
-            match middlebox.is_some_and(|it| it.serves(client)) {
-                // What a client behind the middlebox says goes on to the servers from there.
-                true => divides(&[client], &[MIDDLEBOX]) || divides(&[MIDDLEBOX], &on_servers_side),
-                false => divides(&[client], &on_servers_side),
+            match plan.middlebox_of(client) {
+                // What a client behind a middlebox says goes on to the servers from there.
+                Some(PlannedMiddlebox { name, .. }) => {
+                    divides(&[client], &[name]) || divides(&[name], &on_servers_side)
+                }
+                None => divides(&[client], &on_servers_side),
             }
         }
         None => fault.hits(client),

@@ -6,8 +6,10 @@
 
 use crate::cast::MIDDLEBOX;
 use crate::client::PlannedClient;
+use crate::deeds::Deeds;
 use crate::faults::{Hindrance, PlannedFault, Stage};
 use crate::links::PlannedLink;
+use crate::middlebox::PlannedMiddlebox;
 use crate::plan::Plan;
 use crate::spans::{Span, merged};
 use indexmap::IndexMap;
@@ -72,7 +74,8 @@ fn begin(
     links: &Links<'_>,
 ) -> Vec<FaultId> {
     let servers = plan.servers().names;
-    let server = servers.iter().map(String::as_str).chain([MIDDLEBOX]);
+    let between = plan.middleboxes.iter().map(|it| &it.name);
+    let server = servers.iter().chain(between);
     let server = server.filter_map(|name| machines.get(name).copied());
     let victims = fault.victims.iter().map(|name| machines[name.as_str()]);
     let mut stage = Stage {
@@ -139,8 +142,7 @@ pub(super) fn silences(plan: &Plan, ends: &Ends, end: Duration) -> Vec<Silence> 
     let servers = plan.servers().names;
     let sides: Vec<_> = plan.faults.iter().map(PlannedFault::sides).collect();
     for (client, number) in plan.clients.iter().zip(0..) {
-        let middlebox = plan.middlebox.as_ref();
-        let behind = middlebox.is_some_and(|it| it.serves(&client.name));
+        let middlebox = plan.middlebox_of(&client.name);
         for (fault, sides) in plan.faults.iter().zip(&sides) {
             let until = fault.until.unwrap_or(end);
             let Some(from) = strikes(fault, ends, until) else {
@@ -155,9 +157,11 @@ pub(super) fn silences(plan: &Plan, ends: &Ends, end: Duration) -> Vec<Silence> 
                     until,
                 }));
             };
-            match sides {
+            match (sides, middlebox) {
                 // The middlebox is all that it hears, whichever server speaks through it.
-                Some(sides) if behind => silence(sides.silence(&client.name, MIDDLEBOX), None),
+                (Some(sides), Some(PlannedMiddlebox { name, .. })) => {
+                    silence(sides.silence(&client.name, name), None);
+                }
                 _ => {
                     for server in &servers {
                         let lost = match sides {
@@ -169,8 +173,7 @@ pub(super) fn silences(plan: &Plan, ends: &Ends, end: Duration) -> Vec<Silence> 
                 }
             }
         }
-        if let Some(middlebox) = &plan.middlebox
-            && middlebox.serves(&client.name)
+        if let Some(middlebox) = middlebox
             && let Some(lost) = middlebox.silence()
         {
             silences.push(Silence {
@@ -239,8 +242,8 @@ pub(super) fn standstills(plan: &Plan, long_turns: &LongTurns, end: Duration) ->
 }
 
 /// The faults for the record, in the order in which they begin, given how often each fault of the
-/// plan and its middlebox struck.
-pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports::InjectedFault> {
+/// plan and its middleboxes struck.
+pub(super) fn told(plan: &Plan, hits: &[u64], deeds: &Deeds) -> Vec<squall_reports::InjectedFault> {
     let of_fault = |label: &str| label.split(',').next().map(str::to_owned);
     let labels = plan
         .faults
@@ -265,12 +268,13 @@ pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports:
             from: fault.from,
             until: fault.until,
         })
-        .chain(plan.middlebox.iter().filter_map(|middlebox| {
+        .chain(plan.middleboxes.iter().filter_map(|middlebox| {
+            let planned = || deeds.planned(&middlebox.name);
             Some(squall_reports::InjectedFault {
-                label: MIDDLEBOX.to_owned(),
+                label: middlebox.name.clone(),
                 kind: MIDDLEBOX.to_owned(),
                 victims: middlebox.clients.clone(),
-                hits: middlebox.tells_deeds().then_some(deeds),
+                hits: middlebox.tells_deeds().then(planned),
                 what: middlebox.words()?,
                 from: middlebox.from,
                 until: middlebox.until,
@@ -396,7 +400,7 @@ mod tests {
             "#,
         );
         let hits = |hits: [u64; 3]| -> Vec<_> {
-            let told = told(&plan, &hits, 0).into_iter();
+            let told = told(&plan, &hits, &Deeds::default()).into_iter();
             told.map(|fault| fault.hits).collect()
         };
         assert_eq!(hits([0, 0, 0]), [Some(0); 3]);

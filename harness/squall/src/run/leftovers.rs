@@ -171,9 +171,9 @@ fn whole_since(plan: &Plan, history: &History) -> Duration {
             false => fault.healed_at(end),
         }
     });
-    let middlebox = plan.middlebox.iter().map(|it| it.healed_at(end));
+    let middleboxes = plan.middleboxes.iter().map(|it| it.healed_at(end));
     let standstills = history.standstills.iter().map(|it| it.until);
-    let ends = faults.chain(middlebox).chain(standstills);
+    let ends = faults.chain(middleboxes).chain(standstills);
     ends.max().unwrap_or_default()
 }
 
@@ -259,7 +259,11 @@ pub(super) fn of_network(
     let seconds = at.saturating_sub(since).as_secs_f64();
     let interval = history.bounds.heartbeat?.as_secs_f64();
     let servers = plan.servers();
-    let through = if plan.middlebox.is_some() { 2.0 } else { 1.0 };
+    let through = if plan.middleboxes.is_empty() {
+        1.0
+    } else {
+        2.0
+    };
     let clients = plan.clients.len() as f64 * PACKETS * (seconds / interval + 2.0) * through;
     let brokers = if servers.broker { BROKERS_PACKETS } else { 0.0 };
     let brokers = servers.names.len() as f64 * brokers * seconds;
@@ -306,7 +310,7 @@ fn most_rooms(history: &History, at: Duration) -> u64 {
         rooms.extend(client.rooms.iter().map(String::as_str));
         let joined = history.database.iter();
         let joined =
-            joined.filter(|row| row.kind == MessageKind::Join && row.sender == client.name);
+            joined.filter(|row| row.kind == MessageKind::Join && row.sender == client.user());
         rooms.extend(joined.map(|row| &*row.room));
     }
     rooms.len() as u64
@@ -423,6 +427,7 @@ mod tests {
     fn history(events: impl IntoIterator<Item = (u64, ClientId, EventKind)>) -> History {
         let client = |name: &str, room: &str| Client {
             name: name.to_owned(),
+            user: None,
             namespace: "/".to_owned(),
             rooms: vec![room.to_owned()],
         };

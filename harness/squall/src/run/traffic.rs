@@ -468,6 +468,7 @@ mod tests {
         History {
             clients: vec![squall_guarantees::Client {
                 name: "alice".to_owned(),
+                user: None,
                 namespace: "/".to_owned(),
                 rooms: vec!["lobby".to_owned()],
             }],

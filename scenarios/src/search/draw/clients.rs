@@ -102,6 +102,14 @@ pub(super) fn draw_own(drawing: &mut Drawing) {
             });
         }
     }
+    if !has_namespaces && drawing.chance("several devices", 0.08) {
+        let clients = drawing.clients();
+        let mut dice = drawing.dice("devices");
+        let (user, device) = (dice.one(&clients).clone(), dice.one(&clients).clone());
+        if user != device {
+            drawing.offer(&format!("client.{device}.user"), |_| user.into());
+        }
+    }
     if is_tight && most_rooms(drawing) <= 2 {
         drawing.offer("chat.max-rooms", |_| number(2));
     }

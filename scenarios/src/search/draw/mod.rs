@@ -111,6 +111,10 @@ mod tests {
         ("system", "it is the chat's"),
         ("exercises", "it is made for nothing"),
         ("expect", "what it must keep follows from its configuration"),
+        (
+            "latency",
+            "what users have to put up with is for a scenario to say",
+        ),
         ("settle", "it follows from what has to be sent"),
         (
             "clients.names",

@@ -1,4 +1,4 @@
-//! What surrounds the chat: a middlebox, peers that break the rules, and wrong clocks.
+//! What surrounds the chat: middleboxes, peers that break the rules, and wrong clocks.
 
 use super::drawing::{Drawing, Theme};
 use crate::search::document::{ms, number};
@@ -7,7 +7,7 @@ use toml::{Table, Value};
 pub(super) fn draw(drawing: &mut Drawing) {
     let is_calm = drawing.is(Theme::Calm);
     if !is_calm && drawing.chance("a middlebox", 0.1) {
-        middlebox(drawing);
+        middleboxes(drawing);
     }
     let is_hostile = drawing.is(Theme::Hostile);
     let usual = drawing.more(Theme::Hostile, 1.0, 0.15);
@@ -70,12 +70,31 @@ pub(super) fn draw(drawing: &mut Drawing) {
     }
 }
 
-/// A middlebox between some clients and the servers, which in the end lets everything pass.
-fn middlebox(drawing: &mut Drawing) {
+/// A middlebox between some clients and the servers, which in the end lets everything pass; or two,
+/// each for other clients.
+fn middleboxes(drawing: &mut Drawing) {
     if drawing.document.has("middlebox") {
         return;
     }
-    let mut dice = drawing.dice("middlebox");
+    let mut first = middlebox(drawing, "middlebox");
+    let clients = drawing.clients();
+    if clients.len() < 2 || !drawing.chance("a second middlebox", 0.25) {
+        return drawing.document.put("middlebox", first);
+    }
+    let mut second = middlebox(drawing, "the second middlebox");
+    let mut some = drawing.dice("clients of two middleboxes");
+    let (ones, others) = clients.split_at(some.between(1, clients.len() as u64 - 1) as usize);
+    for (fields, clients) in [(&mut first, ones), (&mut second, others)] {
+        let through = clients.iter().cloned().map(Value::String);
+        fields.insert("clients".to_owned(), Value::Array(through.collect()));
+    }
+    drawing.document.push("middlebox", first);
+    drawing.document.push("middlebox", second);
+}
+
+/// One of these.
+fn middlebox(drawing: &mut Drawing, label: &str) -> Table {
+    let mut dice = drawing.dice(label);
     let scatters = u64::from(drawing.document.has("cluster"));
     let kind = dice.weighted(&[
         (2, "behaves"),
@@ -84,6 +103,8 @@ fn middlebox(drawing: &mut Drawing) {
         (2, "stalls"),
         (2, "closes-idle"),
         (2, "refuses-websocket"),
+        (1, "strips-upgrade"),
+        (1, "repeats-requests"),
         (scatters, "scatters"),
     ]);
     let mut fields = vec![
@@ -97,7 +118,13 @@ fn middlebox(drawing: &mut Drawing) {
             false => ("after", ms(dice.of_any_size(200, 8_000))),
         }),
         "buffers-polling" => fields.push(("hold", ms(dice.of_any_size(10, 1_500)))),
-        "closes-idle" => fields.push(("after", ms(dice.of_any_size(500, 10_000)))),
+        "closes-idle" => {
+            fields.push(("after", ms(dice.of_any_size(500, 10_000))));
+            if dice.chance(0.4) {
+                fields.push(("jitter", ms(dice.of_any_size(100, 5_000))));
+            }
+        }
+        "repeats-requests" => fields.push(("every", number(dice.of_any_size(1, 20)))),
         _ => {}
     }
     let clients = drawing.clients();
@@ -106,7 +133,7 @@ fn middlebox(drawing: &mut Drawing) {
         let through = dice.some(&clients, count).into_iter().map(Value::String);
         fields.push(("clients", Value::Array(through.collect())));
     }
-    drawing.document.put("middlebox", table(fields));
+    table(fields)
 }
 
 pub(super) fn table<'f>(fields: impl IntoIterator<Item = (&'f str, Value)>) -> Table {

@@ -110,12 +110,17 @@ pub(super) fn without_clients(world: &Document, without: &[usize]) -> Option<Can
     };
     let messages = messages.filter(stays).cloned().collect();
     world.set_list("message", messages);
-    if let Some(through) = world.get("middlebox.clients") {
-        match without_names(through, &gone) {
-            Some(through) => world.put("middlebox.clients", through),
-            None => drop(world.remove("middlebox")),
+    let boxes = world.list("middlebox").into_iter();
+    let boxes = boxes.filter_map(|middlebox| {
+        let mut middlebox = middlebox.clone();
+        if let Some(through) = middlebox.get("clients") {
+            let through = without_names(through, &gone)?;
+            middlebox.insert("clients".to_owned(), through);
         }
-    }
+        Some(middlebox)
+    });
+    let boxes = boxes.collect();
+    world.set_list("middlebox", boxes);
     Some(candidate(
         format!("leave out {}", gone.join(", ")),
         true,
