@@ -97,17 +97,12 @@ const TABLE: &[Row] = &[
         unpromised: &[AtLeastOnce, ExactlyOnce, DurabilityToDelivery, Progress],
     },
     Row {
-        why: "a box on the way repeats what is recognised as little as typing",
-        of: repeats_requests,
-        unpromised: &[AtMostOnce, EphemeralDelivery],
-    },
-    Row {
-        why: "a box on the way repeats messages that the server does not recognise",
+        why: "a box on the way sends twice what nobody recognises, such as typing",
         of: |world| {
-            let to_server = world.word("chat.to-server");
-            repeats_requests(world) && to_server.is_some_and(|it| it != "exactly-once")
+            let mut boxes = world.list("middlebox").into_iter();
+            boxes.any(|it| kind_of(it) == "repeats-requests")
         },
-        unpromised: &[ExactlyOnce],
+        unpromised: &[AtMostOnce, ExactlyOnce, EphemeralDelivery],
     },
     Row {
         why: "the server has less places than there are clients",
@@ -399,12 +394,6 @@ fn programs_end(world: &Document, of: impl Fn(&str) -> bool) -> bool {
         |fault: &&Table| FaultKind::about(kind_of(fault)).is_some_and(|about| about.ends_programs);
     let faults = world.list("fault").into_iter().filter(ends);
     faults.flat_map(victims).any(of)
-}
-
-/// Whether a box on the way sends requests twice.
-fn repeats_requests(world: &Document) -> bool {
-    let mut boxes = world.list("middlebox").into_iter();
-    boxes.any(|it| kind_of(it) == "repeats-requests")
 }
 
 /// Whether anything can end a connection.
