@@ -165,8 +165,8 @@ impl RecoveryAdapter {
         }
     }
 
-    /// Ends a connection that could not be sent everything. Without its lock, because this calls
-    /// the disconnect handler.
+    /// Ends a connection that could not be sent everything. Without the lock of the books, because
+    /// this calls the disconnect handler.
     fn end(&self, books: &mut Books, session: Number) {
         let Some(socket) = books.disown(session) else {
             return;
@@ -174,16 +174,11 @@ impl RecoveryAdapter {
         let itself = self.itself.get().cloned().unwrap_or_default();
         tokio::spawn(async move {
             while let Some(adapter) = itself.upgrade() {
-                let ended = adapter
-                    .local
-                    .disconnect_socket(BroadcastOptions::new(socket));
-                drop(adapter);
-                match ended {
-                    Err(errors) if matches!(errors[..], [SocketError::InternalChannelFull]) => {
-                        sleep(PACE).await;
-                    }
-                    _ => return,
+                if adapter.recovery.cut(socket) {
+                    return;
                 }
+                drop(adapter);
+                sleep(PACE).await;
             }
         });
     }

@@ -397,10 +397,11 @@ impl Books {
         }
     }
 
-    /// Whether a session waits for its client.
-    pub(crate) fn is_away(&self, number: Number) -> bool {
+    /// Whether a connection has this session.
+    pub(crate) fn is_connected(&self, number: Number) -> bool {
         let entry = self.sessions.get(&number);
-        entry.is_some_and(|entry| matches!(entry.place, Place::Away { .. }))
+        let place = entry.map(|entry| &entry.place);
+        matches!(place, Some(Place::Joining { .. } | Place::Live { .. }))
     }
 
     fn send_away(&mut self, number: Number, deadline: Instant) {

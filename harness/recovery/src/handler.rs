@@ -227,25 +227,35 @@ impl Recovery {
         books.leave(&namespace, socket.id, rooms(socket), kind(reason), now);
     }
 
-    /// Why a session's connection ended. A connection whose session has continued without it
+    /// Why a session's connection ended. A connection that no longer has its session
     /// ([`Recovery::lose`], [`Session::superseded`]) was lost: that socketioxide disconnected it is
     /// how, not why.
     pub(crate) fn reason(&self, session: &Session, told: DisconnectReason) -> DisconnectReason {
-        let away = || (self.books()).is_some_and(|books| books.is_away(session.number()));
+        let lost = || (self.books()).is_some_and(|books| !books.is_connected(session.number()));
         match told {
-            DisconnectReason::ServerNSDisconnect if session.superseded() || away() => {
+            DisconnectReason::ServerNSDisconnect if session.superseded() || lost() => {
                 DisconnectReason::TransportClose
             }
             told => told,
         }
     }
 
-    /// A connection is lost, in all its namespaces, but socketioxide has not noticed.
-    pub(crate) fn lose(&self, socket: Sid) {
+    /// Cuts a connection off: its client sees it lost. Returns what [`lose`](Self::lose) does.
+    pub(crate) fn cut(&self, socket: Sid) -> bool {
+        if let Some(shared) = &self.0 {
+            shared.wires.cut(socket, Instant::now());
+        }
+        self.lose(socket)
+    }
+
+    /// A connection is lost, in all its namespaces, but socketioxide has not noticed. Returns
+    /// whether it has now; otherwise the queue is full, and the heartbeat will end the connection.
+    pub(crate) fn lose(&self, socket: Sid) -> bool {
         // A server that is shutting down has no runtime any more, and no client to tell.
         if Handle::try_current().is_err() {
-            return;
+            return true;
         }
+        let mut noticed = true;
         for adapter in self.adapters() {
             let local = adapter.get_local();
             let rooms = local.socket_rooms(socket);
@@ -254,10 +264,12 @@ impl Recovery {
             if let Some(mut books) = self.books() {
                 books.leave(local.path(), socket, rooms, End::Lost, now);
             }
-            // Without the lock: this calls the disconnect handler. A full queue is left to the
-            // heartbeat.
-            let _ = local.disconnect_socket(BroadcastOptions::new(socket));
+            // Without the lock: this calls the disconnect handler.
+            let told = local.disconnect_socket(BroadcastOptions::new(socket));
+            let full = |errors: Vec<_>| matches!(errors[..], [SocketError::InternalChannelFull]);
+            noticed &= !told.is_err_and(full);
         }
+        noticed
     }
 }
 

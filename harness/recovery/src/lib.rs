@@ -61,6 +61,9 @@
 //!   kill, to within a twentieth of it.
 //! - A storage that fails for a moment (a full disk, an error) delays events and loses none: see
 //!   [`Storage`], [`Census::unsaved`].
+//! - A client that does not read, and has missed more than is kept for it, loses its connection. Its
+//!   next one gets a new session; it is not disconnected from its namespace, because Socket.IO's own
+//!   clients would stay away for good then.
 //! - Hostile clients cannot make it grow: what is kept is limited by [`Options`], and a client that
 //!   would need what was dropped is refused. Once clients have gone and their time is up, nothing
 //!   is left ([`Recovery::census`]).
@@ -99,6 +102,7 @@ mod secret;
 mod session;
 mod storage;
 mod wire;
+mod wires;
 
 pub use adapter::RecoveryAdapter;
 pub use census::Census;
@@ -120,6 +124,7 @@ use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
+use wires::Wires;
 
 /// How long to wait before retrying a storage that has failed.
 const RETRY: Duration = Duration::from_millis(200);
@@ -137,6 +142,7 @@ struct Shared {
     adapters: Mutex<BTreeMap<String, Weak<RecoveryAdapter>>>,
     options: Options,
     flow: Flow,
+    wires: Wires,
     /// How many connections the server has heard of.
     arrivals: AtomicU64,
     keeps_time: AtomicBool,
@@ -161,6 +167,7 @@ impl Recovery {
             adapters: Mutex::default(),
             options,
             flow,
+            wires: Wires::default(),
             arrivals: AtomicU64::new(0),
             keeps_time: AtomicBool::new(false),
             behind,
@@ -364,6 +371,11 @@ impl Recovery {
 
     /// Does what is due; returns whether the storage could not do all of it.
     fn look_after(&self, pulse: Duration) -> bool {
+        if let Some(shared) = &self.0 {
+            shared
+                .wires
+                .expire(Instant::now(), shared.options.retention());
+        }
         let Some(mut books) = self.books() else {
             return false;
         };

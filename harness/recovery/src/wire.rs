@@ -8,6 +8,7 @@
 mod frames;
 mod greeting;
 
+use crate::wires::Wires;
 use crate::{Recovery, RecoveryAdapter, log};
 use bytes::Bytes;
 use frames::Frames;
@@ -120,6 +121,10 @@ where
         let arrivals = self.recovery.0.as_ref().map(|shared| &shared.arrivals);
         let arrivals = arrivals.filter(|_| self.serves(request.uri().path()));
         let ours = arrivals.is_some();
+        let asked = request.uri().query().and_then(socket);
+        if ours && asked.is_some_and(|asked| self.recovery.is_cut(asked)) {
+            return Box::pin(async { Ok(refused()) });
+        }
         if let Some(arrivals) = arrivals {
             let arrival = Arrival(arrivals.fetch_add(1, Ordering::Relaxed));
             request.extensions_mut().insert(arrival);
@@ -130,13 +135,11 @@ where
             return Box::pin(upgraded(self.clone(), upgrade, head, response));
         }
         let query = request.uri().query();
-        let polling = query
-            .filter(|query| ours && request.method() == Method::GET && query.contains(POLLING));
-        let Some(query) = polling else {
+        let polls = query.is_some_and(|query| query.contains(POLLING));
+        if !ours || !polls || request.method() != Method::GET {
             let response = self.inner.call(request);
             return Box::pin(async { Ok(response.await?.map(Either::Left)) });
-        };
-        let asked = socket(query);
+        }
         let mut poll = Poll {
             recovery: self.recovery.clone(),
             socket: asked,
@@ -146,6 +149,8 @@ where
             let response = response.await?;
             poll.socket = None;
             match response.status() {
+                // What it is told now is the server's goodbye.
+                _ if asked.is_some_and(|asked| poll.recovery.is_cut(asked)) => Ok(refused()),
                 StatusCode::OK => Ok(polled(&poll.recovery, asked, response).await),
                 _ => Ok(response.map(Either::Left)),
             }
@@ -169,7 +174,25 @@ impl Drop for Poll {
     }
 }
 
+/// The answer to a request that belongs to no connection any more, as engineioxide gives it.
+fn refused<R>() -> Response<Either<R, Full<Bytes>>> {
+    let body = Bytes::from_static(br#"{"code":"1","message":"Session ID unknown"}"#);
+    let length = body.len().into();
+    let mut response = Response::new(Either::Right(Full::new(body)));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response
+}
+
 impl Recovery {
+    fn wires(&self) -> Option<&Wires> {
+        self.0.as_ref().map(|shared| &shared.wires)
+    }
+
+    fn is_cut(&self, socket: Sid) -> bool {
+        self.wires().is_some_and(|wires| wires.is_cut(socket))
+    }
+
     /// The end of an event passes the wire, so its packet has left the queue.
     fn passes(&self, socket: Sid, end: &[u8]) {
         if let (Some(shared), Some(packet)) = (&self.0, log::at_end(end)) {

@@ -1,5 +1,5 @@
 //! A stream below a server's WebSocket that changes outgoing CONNECT packets, and notes when events
-//! with offsets leave.
+//! with offsets leave. It ends when its connection is cut off.
 //!
 //! What is written is a sequence of whole frames (RFC 6455, section 5.2), without masks, since a
 //! server writes them. Text frames that begin like a CONNECT packet are held back until they are
@@ -7,9 +7,11 @@
 
 use super::greeting;
 use crate::Recovery;
+use crate::wires::{Carried, Wire};
 use socketioxide::socket::Sid;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -36,6 +38,8 @@ pub(crate) struct Frames<S> {
     recovery: Recovery,
     /// The connection, once it is known.
     socket: Option<Sid>,
+    wire: Arc<Wire>,
+    carried: Option<Carried>,
     state: State,
     /// The end of the passing frame, if it is an event.
     ending: Option<Vec<u8>>,
@@ -55,15 +59,28 @@ enum State {
 
 impl<S> Frames<S> {
     pub(crate) fn new(stream: S, recovery: Recovery, socket: Option<Sid>) -> Self {
-        Self {
+        let mut frames = Self {
             stream,
             recovery,
-            socket,
+            socket: None,
+            wire: Arc::default(),
+            carried: None,
             state: State::Beginning(Vec::new()),
             ending: None,
             out: Vec::new(),
             written: 0,
-        }
+        };
+        frames.carries(socket);
+        frames
+    }
+
+    fn carries(&mut self, socket: Option<Sid>) {
+        let (None, Some(socket)) = (self.socket, socket) else {
+            return;
+        };
+        self.socket = Some(socket);
+        let wires = self.recovery.wires();
+        self.carried = wires.map(|wires| wires.carries(socket, &self.wire));
     }
 
     fn take(&mut self, mut bytes: &[u8]) {
@@ -116,7 +133,7 @@ impl<S> Frames<S> {
         }
         if let Some(message) = message {
             let text = str::from_utf8(&message).ok();
-            self.socket = self.socket.or_else(|| greeting::opened(text?));
+            self.carries(text.and_then(greeting::opened));
             let changed = text.and_then(|text| greeting::in_message(&self.recovery, text));
             let message = changed.map_or(message, String::into_bytes);
             self.out.extend(text_header(message.len()));
@@ -202,6 +219,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Frames<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.wire.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         // Nothing is accepted before everything accepted earlier has left.
         ready!(self.poll_out(context))?;
         self.take(bytes);
@@ -229,6 +249,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Frames<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.wire.watch(context.waker()) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

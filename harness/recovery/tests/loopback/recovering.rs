@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::socket::DisconnectReason;
-use squall_recovery::{Memory, Options, Recovery, Session, SocketRef};
+use squall_recovery::{Memory, Options, Recovery, Refusal, Session, SocketRef};
 use std::convert::Infallible;
 use std::future::ready;
 use std::sync::Arc;
@@ -613,6 +613,38 @@ async fn a_session_can_be_recovered_at_once_when_a_poll_was_cut_off() {
     let (_, packets) = Poll::connect(server.service.clone(), json!({"pid": told["pid"]})).await;
     assert!(server.latest().session.recovered());
     assert!(packets.contains(told["sid"].as_str().unwrap()), "{packets}");
+}
+
+/// As over WebSocket: see `a_connection_that_cannot_be_given_everything_is_lost`.
+#[tokio::test(start_paused = true)]
+async fn a_polling_client_that_cannot_be_given_everything_is_not_taken_leave_of() {
+    let options = Options {
+        packets_max: 10,
+        ..options()
+    };
+    let server = Server::new(options, Memory);
+    let (mut client, greeting) = Poll::connect(server.service.clone(), json!({})).await;
+    let told: Value = serde_json::from_str(&greeting[2..]).unwrap();
+    let (tell, told_why) = channel();
+    server.latest().session.on_disconnect(move |_, reason| {
+        tell.send(reason).expect("the test waits for it");
+        ready(())
+    });
+    for number in 0..500 {
+        server.say(&number.to_string()).await;
+    }
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(told_why.try_recv(), Ok(DisconnectReason::TransportClose));
+    for method in ["GET", "POST"] {
+        let refused = client.request(method, "3").await;
+        assert!(
+            refused.contains("Session ID unknown"),
+            "{method}: {refused}"
+        );
+    }
+    Poll::connect(server.service.clone(), json!({"pid": told["pid"]})).await;
+    let refusal = server.latest().session.refusal();
+    assert_eq!(refusal, Some(Refusal::OffsetTooOld));
 }
 
 #[tokio::test(start_paused = true)]
