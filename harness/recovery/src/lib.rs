@@ -61,9 +61,9 @@
 //!   kill, to within a twentieth of it.
 //! - A storage that fails for a moment (a full disk, an error) delays events and loses none: see
 //!   [`Storage`], [`Census::unsaved`].
-//! - A client that does not read, and has missed more than is kept for it, loses its connection. Its
-//!   next one gets a new session; it is not disconnected from its namespace, because Socket.IO's own
-//!   clients would stay away for good then.
+//! - A client that does not read, and has missed more than is kept for it, loses its connection,
+//!   and gets a new session on its next one. It is not disconnected from its namespace: Socket.IO's
+//!   own clients would stay away for good then.
 //! - Hostile clients cannot make it grow: what is kept is limited by [`Options`], and a client that
 //!   would need what was dropped is refused. Once clients have gone and their time is up, nothing
 //!   is left ([`Recovery::census`]).

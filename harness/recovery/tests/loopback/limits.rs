@@ -85,8 +85,8 @@ async fn a_client_that_has_missed_more_than_is_kept_is_told_so_though_it_has_han
     }
 }
 
-/// Regression: the client was disconnected from its namespace, and Socket.IO's own clients stay away
-/// for good then.
+/// Regression: the client was disconnected from its namespace, and Socket.IO's own clients stay
+/// away for good then.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_given_everything_is_lost() {
     let server = Server::new(

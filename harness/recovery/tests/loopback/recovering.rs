@@ -168,6 +168,42 @@ async fn a_named_namespace_recovers_like_the_main_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_namespaces_on_one_connection_recover_each_its_own_session() {
+    let server = Server::with_memory();
+    let say_there = async |text: &str| {
+        let there = server.io.of("/chat").unwrap();
+        there.to("lobby").emit("said", text).await.unwrap();
+    };
+    let ids = |packet: &str| -> Value {
+        let ids = packet.strip_prefix("40/chat,");
+        serde_json::from_str(ids.unwrap_or_else(|| panic!("{packet}"))).unwrap()
+    };
+    let said = |packet: &str| -> Value {
+        let said = packet.strip_prefix("42/chat,");
+        serde_json::from_str(said.unwrap_or_else(|| panic!("{packet}"))).unwrap()
+    };
+    let mut client = Client::connect(&server).await;
+    client.send("40/chat,").await;
+    let there = ids(&client.message().await.unwrap());
+    server.say("here").await;
+    assert_eq!(client.heard().await, ["here"]);
+    say_there("there").await;
+    let offset = said(&client.message().await.unwrap())[2].clone();
+    client.lose().await;
+    say_there("there again").await;
+    server.say("here again").await;
+
+    let (mut again, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    assert_eq!(again.heard().await, ["here again"]);
+    let claim = json!({"pid": there["pid"], "offset": offset});
+    again.send(&format!("40/chat,{claim}")).await;
+    assert_eq!(ids(&again.message().await.unwrap()), there);
+    let missed = said(&again.message().await.unwrap());
+    assert_eq!(missed[1], "there again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_to_the_room_of_the_session_id_reaches_the_recovered_session() {
     let server = Server::with_memory();
     let mut client = Client::connect(&server).await;
