@@ -19,6 +19,9 @@ pub struct Limits {
     pub rate: u32,
     /// How many it may send at once.
     pub burst: u32,
+    /// How many bytes of messages it may send per second, over time, and twice as many at once: a
+    /// long message costs its receivers, and whoever serves them, more than a short one.
+    pub bytes: u32,
 }
 
 impl Default for Limits {
@@ -31,6 +34,7 @@ impl Default for Limits {
             page_bytes: 32 * 1024,
             rate: 1_000,
             burst: 2_000,
+            bytes: 1 << 20,
         }
     }
 }

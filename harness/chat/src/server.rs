@@ -8,9 +8,10 @@
 //! What comes from outside is not trusted. Names, rooms, offsets and lengths are checked, a client
 //! that sends anything else is told so, and the number of connections is limited, in total and per
 //! address. A connection that cannot be written to for twice `ping_interval` plus `ping_timeout` is
-//! closed, as is one whose request has a body that takes longer than that, or that sends no request
-//! in that time and in 100 s. What one session may send is limited in length and number
-//! ([`Limits`](crate::Limits)), and what waits for it to read, in bytes ([`Budget`]).
+//! closed, as is one on which a body or a message takes longer than that to arrive, or that sends
+//! no request in that time and in 100 s. What one session may send is limited in length and number
+//! ([`Limits`](crate::Limits)), and what waits for it to read, or has begun to arrive, in bytes
+//! ([`Budget`]).
 //!
 //! How soon a dead client is noticed: engine.io's heartbeat sends a ping every `ping_interval` and
 //! waits `ping_timeout` for a pong. rust_socketio sends one unsolicited pong when it connects,
@@ -26,11 +27,13 @@ mod given;
 mod guard;
 mod handlers;
 mod histogram;
+mod incoming;
 mod lines;
 mod metrics;
 mod options;
 mod page;
 mod places;
+mod pool;
 mod presence;
 mod recovery;
 mod reply;
@@ -58,9 +61,9 @@ use lines::Lines;
 use page::with_page;
 use places::Places;
 use session::line;
-use socketioxide::SocketIo;
 use socketioxide::extract::TryData;
 use socketioxide::handler::ConnectHandler;
+use socketioxide::{ParserConfig, SocketIo};
 use squall_recovery::{Recovery as Sessions, RecoveryAdapter, Session, SocketRef};
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -89,6 +92,10 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// connection is closed just as a request is sent on it, the request is lost, and a polling
 /// client's session with it.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(100);
+/// The most attachments of an event. Ours have one.
+const ATTACHMENTS: usize = 10;
+/// The longest head of a request.
+const HEAD_MAX: usize = 32 << 10;
 /// How long to wait before accepting again when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -200,6 +207,11 @@ fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter
         .max_buffer_size(options.queue)
         .ws_max_message_size(max_message)
         .ws_max_frame_size(max_message)
+        .with_parser(
+            ParserConfig::common()
+                .max_incoming_binaries(ATTACHMENTS)
+                .max_incoming_binary_buf_size(max_message),
+        )
         .build_layer();
     for namespace in &options.namespaces {
         let (admission, entry) = (shared.clone(), shared.clone());
@@ -245,6 +257,7 @@ async fn accept(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(patience.max(KEEP_ALIVE))
+        .max_buf_size(HEAD_MAX)
         .auto_date_header(false);
     let origins = Arc::new(options.origins.clone());
     // Plain HTTP connections end with this set; upgraded ones leave it.

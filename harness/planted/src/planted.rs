@@ -2,9 +2,10 @@
 
 use super::given::Given;
 use super::handlers::Shared;
-use super::reply::Reply;
+use super::reply::{Reply, send_away};
 use super::session::SessionNumber;
 use crate::bugs::{Bug, on};
+use crate::cause::EndCause;
 use crate::message::MessageKind;
 use crate::wire::{Receipt, Submission};
 use std::sync::Arc;
@@ -45,6 +46,15 @@ impl Shared {
             return Some((message, reply));
         }
         None
+    }
+
+    /// [`Bug::StopMeansForGood`](crate::Bug::StopMeansForGood).
+    pub(super) fn disconnect_all(&self) {
+        // The lock is released before the loop: disconnecting calls the handler, which takes it.
+        let sockets = self.with(|exchange| exchange.sockets());
+        for socket in sockets.unwrap_or_default() {
+            send_away(&socket, EndCause::Stopping);
+        }
     }
 
     /// [`Bug::AckBeforeCommit`](crate::Bug::AckBeforeCommit).

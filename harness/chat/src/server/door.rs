@@ -8,6 +8,7 @@
 //!   to arrive whole, or nothing in it was said.
 
 use super::lines::{Line, Lines, Wire};
+use super::pool::Begun;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
@@ -106,9 +107,9 @@ impl Door {
                 line
             }
             None => {
-                let Some(line) = self.lines.open(self.wire.address) else {
-                    let why = "too many clients are at the door; come back a little later\n";
-                    return told(StatusCode::SERVICE_UNAVAILABLE, why);
+                let line = match self.lines.open(self.wire.address) {
+                    Ok(line) => line,
+                    Err(why) => return told(StatusCode::SERVICE_UNAVAILABLE, why),
                 };
                 if upgrades {
                     line.moves_to(&self.wire);
@@ -120,12 +121,17 @@ impl Door {
         let body = Body::new(Whole {
             body,
             begun: Vec::new(),
+            room: self.wire.begin(),
+            line: line.clone(),
             most: self.longest,
             patience: self.patience,
             due: None,
         });
         // The router is always ready.
         let Ok(answer) = self.app.call(Request::from_parts(head, body)).await;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.wire.upgrades();
+        }
         match (line, id, answer.status()) {
             (Some(line), Some(_), StatusCode::SWITCHING_PROTOCOLS) => line.moves_to(&self.wire),
             (Some(line), Some(_), StatusCode::OK) if polls => {
@@ -207,8 +213,10 @@ impl Origins {
 /// out empty: socketioxide would take it for a mistake of its client, and end the session for good.
 struct Whole {
     body: Incoming,
-    /// What has arrived.
+    /// What has arrived, and the room that it takes.
     begun: Vec<u8>,
+    room: Begun,
+    line: Option<Arc<Line>>,
     /// Of a body that has more bytes than this, nothing is held back: it is refused.
     most: usize,
     patience: Duration,
@@ -216,35 +224,47 @@ struct Whole {
     due: Option<Pin<Box<Sleep>>>,
 }
 
-/// A body that did not arrive in time.
+/// A body that is given up.
 #[derive(Debug, thiserror::Error)]
-#[error("the body did not arrive in time")]
-struct Late;
+enum GivenUp {
+    #[error("the body did not arrive in time")]
+    Late,
+    #[error("too much has been begun from this address, and not finished")]
+    NoRoom,
+}
 
 impl Whole {
     /// What is held back, if there is something.
-    fn release(&mut self) -> Option<Result<Frame<Bytes>, Late>> {
+    fn release(&mut self) -> Option<Result<Frame<Bytes>, GivenUp>> {
         let begun = std::mem::take(&mut self.begun);
+        if self.line.as_ref().is_some_and(|line| !line.posts(&begun)) {
+            return Some(Err(GivenUp::NoRoom));
+        }
         (!begun.is_empty()).then(|| Ok(Frame::data(begun.into())))
     }
 }
 
 impl hyper::body::Body for Whole {
     type Data = Bytes;
-    type Error = Late;
+    type Error = GivenUp;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Late>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
         while let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             match frame {
                 Some(Ok(frame)) => {
                     // Trailers say nothing to us.
                     let data = frame.into_data().unwrap_or_default();
                     self.begun.extend_from_slice(&data);
-                    if self.begun.len() > self.most {
+                    let there = self.begun.len();
+                    if there > self.most {
                         return Poll::Ready(self.release());
+                    }
+                    if !self.room.has(there as u64) {
+                        self.begun.clear();
+                        return Poll::Ready(Some(Err(GivenUp::NoRoom)));
                     }
                 }
                 Some(Err(_)) => {
@@ -257,7 +277,7 @@ impl hyper::body::Body for Whole {
         let patience = self.patience;
         let due = self.due.get_or_insert_with(|| Box::pin(sleep(patience)));
         match due.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(Late))),
+            Poll::Ready(()) => Poll::Ready(Some(Err(GivenUp::Late))),
             Poll::Pending => Poll::Pending,
         }
     }

@@ -289,8 +289,8 @@ impl Exchange {
         }
     }
 
-    /// Tells every client that the server is shutting down, and returns the sessions that have a
-    /// connection: id and client.
+    /// Tells every client that the server is about to end its connection, and returns the sessions
+    /// that have one: id and client.
     pub(super) fn part(&mut self) -> Vec<(String, String)> {
         let connected = self
             .sessions
@@ -300,6 +300,20 @@ impl Exchange {
         for session in connected {
             session.emit_event(wire::STOPPING, &Stopping {});
             parting.push((session.state.id().to_owned(), session.client().to_owned()));
+        }
+        parting
+    }
+
+    /// Ends the connections of all clients. Returns what [`part`](Self::part) does.
+    pub(super) fn let_go(&mut self) -> Vec<(String, String)> {
+        let parting = self.part();
+        for number in self.sessions.numbers() {
+            let session = self.sessions.get(number);
+            let socket = session.and_then(|session| session.socket.clone());
+            self.close(number);
+            if let Some(line) = socket.as_ref().and_then(line) {
+                line.end();
+            }
         }
         parting
     }
@@ -330,18 +344,10 @@ impl Exchange {
         self.commits
     }
 
-    /// The sockets of all sessions, in order of arrival.
-    pub(super) fn sockets(&self) -> Vec<SocketRef> {
-        self.sessions
-            .iter()
-            .filter_map(|session| session.socket.clone())
-            .collect()
-    }
-
     /// Counts one more message of a session that is still there.
-    pub(super) fn count_message(&mut self, number: SessionNumber) -> Allowance {
+    pub(super) fn count_message(&mut self, number: SessionNumber, bytes: usize) -> Allowance {
         let session = self.sessions.get_mut(number);
-        session.map_or(Allowance::Refused, ChatSession::count_message)
+        session.map_or(Allowance::Refused, |session| session.count_message(bytes))
     }
 
     /// Says what is wrong with a message, if anything. A stored message is always right: it may be

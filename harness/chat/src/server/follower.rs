@@ -2,11 +2,11 @@
 //!
 //! Reading and writing do not wait for each other: the broker, too, may be stuck with a write until
 //! it is read from. While there is no broker, or, with an adapter that publishes, before there has
-//! been one, no client is admitted (see [`Adapter`](crate::Adapter)).
+//! been one, no client is admitted (see [`Adapter`](crate::Adapter)): once the server knows, it
+//! answers handshakes with 503.
 
 use super::ServerEvent;
 use super::handlers::Shared;
-use crate::cause::EndCause;
 use crate::cluster::{
     self, Adapter, BEAT, Cluster, Notice, PATIENCE, PAUSE, Receiver, Request, Sender,
 };
@@ -26,10 +26,11 @@ impl Shared {
         loop {
             let Err(error) = self.attend(cluster).await;
             self.with(|exchange| exchange.cut_off());
+            self.see_to_the_door();
             let reason = error.to_string();
             (self.observer)(ServerEvent::CutOff { reason });
             if cluster.adapter == Adapter::Log {
-                self.send_away(EndCause::Meant);
+                self.let_go();
             }
             sleep(PAUSE).await;
         }
@@ -62,11 +63,19 @@ impl Shared {
         self.attempt(|exchange| exchange.meet_broker(highest, requests))
             .ok_or_else(failed)?;
         loop {
+            self.see_to_the_door();
             let notice = notices.next().await?;
             self.attempt(|exchange| exchange.heed(notice))
                 .ok_or_else(failed)?;
             self.see_to_who_is_behind();
         }
+    }
+
+    /// Nobody comes to the door of a server that would have to refuse everybody: Socket.IO's own
+    /// clients take a refusal as final, and a closed door as a reason to try again.
+    fn see_to_the_door(&self) {
+        let open = self.with(|exchange| exchange.is_open());
+        self.lines.set_open(open == Some(true));
     }
 }
 

@@ -23,9 +23,10 @@ impl Gauge {
         }
     }
 
-    /// Whether to admit one more.
-    pub(super) fn admits(&mut self, now: Instant) -> bool {
-        let paid_until = self.paid_until.max(now) + self.each;
+    /// Whether to admit this many more. As many as it admits at once count for more than that.
+    pub(super) fn admits(&mut self, count: u32, now: Instant) -> bool {
+        let cost = self.each.saturating_mul(count).min(self.at_once);
+        let paid_until = self.paid_until.max(now) + cost;
         let admitted = paid_until - now <= self.at_once;
         if admitted {
             self.paid_until = paid_until;
@@ -42,9 +43,20 @@ mod tests {
     fn a_burst_is_let_through_and_then_the_rate() {
         let start = Instant::now();
         let mut gauge = Gauge::new(10, 3, start);
-        let admitted = |gauge: &mut Gauge, at| (0..5).filter(|_| gauge.admits(at)).count();
+        let admitted = |gauge: &mut Gauge, at| (0..5).filter(|_| gauge.admits(1, at)).count();
         assert_eq!(admitted(&mut gauge, start), 3);
         assert_eq!(admitted(&mut gauge, start + Duration::from_millis(199)), 1);
         assert_eq!(admitted(&mut gauge, start + Duration::from_secs(60)), 3);
+    }
+
+    #[test]
+    fn several_count_as_often_but_never_for_more_than_a_burst() {
+        let start = Instant::now();
+        let mut gauge = Gauge::new(10, 3, start);
+        assert!(gauge.admits(2, start) && !gauge.admits(2, start));
+        assert!(gauge.admits(1, start));
+        let later = start + Duration::from_millis(299);
+        assert!(!gauge.admits(9, later) && gauge.admits(2, later));
+        assert!(gauge.admits(9, start + Duration::from_secs(60)));
     }
 }

@@ -7,13 +7,17 @@
 //! server has ended, or ends the connection, every read and write fails.
 //!
 //! Also, we do not read without limit from a peer that does not read: tungstenite keeps a pong for
-//! each ping that it reads, however many cannot be written.
+//! each ping that it reads, however many cannot be written. Nor from one that does not finish what
+//! it has begun to say, which is kept until it is whole: there is a [budget](super::pool) for that,
+//! and it must be whole within `write_timeout`.
 //!
 //! Left out: a peer that reads one byte now and then is not stuck; the heartbeat and the session's
 //! bounded queue deal with it.
 
+use super::incoming::{Messages, Requests};
 use super::lines::Wire;
 use super::places::Place;
+use super::pool::Begun;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -38,6 +42,11 @@ pub(super) struct Guarded {
     /// The bytes read since everything was written, minus those written since.
     unanswered: u64,
     unanswered_max: u64,
+    requests: Requests,
+    messages: Messages,
+    begun: Begun,
+    /// Completes when what has begun is late.
+    late: Option<Pin<Box<Sleep>>>,
     wire: Arc<Wire>,
     _place: Place,
 }
@@ -70,15 +79,45 @@ impl Guarded {
             reader: None,
             unanswered: 0,
             unanswered_max,
+            requests: Requests::default(),
+            messages: Messages::default(),
+            begun: wire.begin(),
+            late: None,
             wire,
             _place: place,
         }
+    }
+
+    /// Follows what has been read; returns whether there is room for it.
+    fn follow(&mut self, bytes: &[u8]) -> bool {
+        if !self.wire.is_websocket() {
+            self.requests.take(bytes);
+            self.wire.is_early(self.requests.goes_on_after_its_head());
+            return self.begun.has(self.requests.unfinished());
+        }
+        if self.messages.take(bytes) {
+            self.late = None;
+        }
+        match self.messages.are_whole() {
+            true => self.late = None,
+            false if self.late.is_none() => {
+                self.late = Some(Box::pin(sleep(self.write_timeout)));
+            }
+            false => {}
+        }
+        self.begun.has(self.messages.unfinished())
+    }
+
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        let late = self.late.as_mut();
+        late.is_some_and(|late| late.as_mut().poll(context).is_ready())
     }
 
     fn count(&mut self, progress: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(written)) = progress {
             let written = *written as u64;
             self.unanswered = self.unanswered.saturating_sub(written);
+            self.requests.answered();
             self.wire.written.fetch_add(written, Ordering::Relaxed);
         }
     }
@@ -116,17 +155,19 @@ impl Guarded {
     }
 }
 
+fn given_up() -> io::Error {
+    io::Error::new(ErrorKind::ConnectionAborted, "the server has given it up")
+}
+
 impl AsyncRead for Guarded {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.given_up || self.ended.as_mut().poll(context).is_ready() {
+        if self.given_up || self.ended.as_mut().poll(context).is_ready() || self.is_late(context) {
             self.given_up = true;
-            let given_up =
-                io::Error::new(ErrorKind::ConnectionAborted, "the server has given it up");
-            return Poll::Ready(Err(given_up));
+            return Poll::Ready(Err(given_up()));
         }
         self.reader = Some(context.waker().clone());
         if self.stalled.is_some() && self.unanswered > self.unanswered_max {
@@ -134,7 +175,12 @@ impl AsyncRead for Guarded {
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.unanswered += (buffer.filled().len() - before) as u64;
+        let bytes = &buffer.filled()[before..];
+        self.unanswered += bytes.len() as u64;
+        if !self.follow(bytes) {
+            self.given_up = true;
+            return Poll::Ready(Err(given_up()));
+        }
         read
     }
 }

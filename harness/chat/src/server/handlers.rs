@@ -19,6 +19,7 @@ use crate::Observer;
 use crate::admission::Guest;
 use crate::cause::{EndCause, Rejection};
 use crate::frame;
+use crate::limits::Limits;
 use crate::storage::StorageError;
 use crate::wire::{self, Login, PieceRequest, Submission, SyncRequest};
 use bytes::Bytes;
@@ -260,23 +261,25 @@ impl Shared {
         message: Result<Submission, String>,
         reply: Reply,
     ) {
-        let (tag, refusal, retry) = match (self.count(number, socket), message) {
+        let bytes = (message.as_ref()).map_or(0, |message| message.content.len());
+        let (tag, refusal, retry) = match (self.count(number, socket, bytes), message) {
             (Allowance::Exhausted, _) => return,
             (_, Err(error)) => (String::new(), error.into(), false),
             (Allowance::Granted, Ok(message)) => return self.accept(number, message, reply),
             // A sender of too many may send this one a little later.
             (Allowance::Refused, Ok(message)) => {
-                let most = self.options.limits.rate;
-                let reason = format!("at most {most} messages a second allowed");
+                let Limits { rate, bytes, .. } = self.options.limits;
+                let reason = format!("at most {rate} messages a second allowed, and {bytes} bytes");
                 (message.tag, Rejection::for_now(reason), true)
             }
         };
         refuse_message(socket, tag, refusal, retry, reply);
     }
 
-    /// Counts a client's request. A client that goes far beyond what is allowed is disconnected.
-    fn count(&self, number: SessionNumber, socket: &SocketRef) -> Allowance {
-        let counted = self.with(|exchange| exchange.count_message(number));
+    /// Counts a client's request, with a content of this many bytes. A client that goes far beyond
+    /// what is allowed is disconnected.
+    fn count(&self, number: SessionNumber, socket: &SocketRef, bytes: usize) -> Allowance {
+        let counted = self.with(|exchange| exchange.count_message(number, bytes));
         let allowance = counted.unwrap_or(Allowance::Refused);
         if allowance == Allowance::Exhausted {
             // A client that floods a server does not listen to it.
@@ -337,7 +340,7 @@ impl Shared {
         socket: &SocketRef,
         request: Result<SyncRequest, String>,
     ) {
-        let allowance = self.count(number, socket);
+        let allowance = self.count(number, socket, 0);
         let highest = self.lock().as_ref().map_or(0, Exchange::highest_known);
         let checked = request.and_then(|SyncRequest { offset }| {
             wire::check_offset(offset, highest).map(|()| offset)
@@ -360,19 +363,20 @@ impl Shared {
         self.give(number, Given::Sync(offset));
     }
 
-    /// Disconnects every client.
-    pub(super) fn send_away(&self, cause: EndCause) {
-        // The lock is released before the loop: disconnecting calls the handler, which takes it.
-        let sockets = self.lock().as_ref().map(Exchange::sockets);
-        for socket in sockets.unwrap_or_default() {
-            send_away(&socket, cause);
-        }
-    }
-
     /// Tells every client that the server is shutting down, and that it may come back. Clients are
     /// not disconnected from their namespaces: Socket.IO's own clients take that as final.
     pub(super) fn part(&self) {
-        let parting = self.with(Exchange::part).unwrap_or_default();
+        self.tell_parting(self.with(Exchange::part));
+    }
+
+    /// The same for a server that cannot serve for now: it ends their connections, and they may
+    /// come back to another one.
+    pub(super) fn let_go(&self) {
+        self.tell_parting(self.with(Exchange::let_go));
+    }
+
+    fn tell_parting(&self, parting: Option<Vec<(String, String)>>) {
+        let parting = parting.unwrap_or_default();
         for (session, client) in parting {
             let cause = EndCause::Stopping;
             (self.observer)(ServerEvent::SessionClosed {
@@ -390,7 +394,7 @@ impl Shared {
         socket: &SocketRef,
         request: Result<PieceRequest, String>,
     ) {
-        match (self.count(number, socket), request) {
+        match (self.count(number, socket, 0), request) {
             (Allowance::Granted, Ok(request)) => self.give(number, Given::Piece(request)),
             (Allowance::Exhausted, _) | (Allowance::Refused, Ok(_)) => {}
             (_, Err(error)) => refuse(socket, format!("{}: {error}", wire::PIECE)),
@@ -399,7 +403,7 @@ impl Shared {
 
     /// Answers who is online. The question counts as a message.
     fn tell_who(&self, number: SessionNumber, socket: &SocketRef) {
-        if self.count(number, socket) == Allowance::Granted {
+        if self.count(number, socket, 0) == Allowance::Granted {
             self.give(number, Given::Who);
         }
     }

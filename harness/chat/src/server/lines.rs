@@ -19,6 +19,8 @@
 //! queue full ends the connection at once, as if its answer had not come, so what is sent leaves a
 //! few places free ([`Line::has_place`]). Small events need a place, and no other room.
 
+use super::incoming::Event;
+use super::pool::{Begun, Pool};
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -27,14 +29,18 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+/// How many beats an event may wait for its attachments, if it comes in bodies.
+const BEATS: u32 = 4;
+
 /// How much memory clients may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// The most bytes that wait for one client to read them. A single message may exceed it.
     pub line: u64,
-    /// The most for all clients of one IP address together.
+    /// The most for all clients of one IP address together; and as much again for what they have
+    /// begun to send and not finished.
     pub address: u64,
-    /// The most for all clients of the server.
+    /// The same for all clients of the server.
     pub server: u64,
     /// The most lines in no namespace: per address, and in total.
     pub strangers: (usize, usize),
@@ -64,6 +70,10 @@ struct Books {
     by_id: Mutex<HashMap<String, Weak<Line>>>,
     counts: Mutex<Counts>,
     wires: AtomicUsize,
+    /// Whether no client is admitted at all.
+    closed: AtomicBool,
+    /// What clients have begun to send.
+    begun: Pool,
 }
 
 #[derive(Default)]
@@ -84,11 +94,38 @@ pub(super) struct Wire {
     books: Arc<Books>,
     pub(super) address: IpAddr,
     pub(super) written: AtomicU64,
+    /// Whether it carries a WebSocket.
+    websocket: AtomicBool,
+    /// Whether more than the head of its latest request has come.
+    early: AtomicBool,
     /// Whether the server has ended it.
     ended: watch::Sender<bool>,
 }
 
 impl Wire {
+    /// Something that may arrive on it.
+    pub(super) fn begin(&self) -> Begun {
+        self.books.begun.begin(self.address)
+    }
+
+    /// Notes whether more than the head of its latest request has come.
+    pub(super) fn is_early(&self, early: bool) {
+        self.early.store(early, Ordering::Relaxed);
+    }
+
+    /// What comes now are the frames of a WebSocket. None of them may have come before the server
+    /// agreed, or we could not follow them.
+    pub(super) fn upgrades(&self) {
+        self.websocket.store(true, Ordering::Relaxed);
+        if self.early.load(Ordering::Relaxed) {
+            self.ended.send_replace(true);
+        }
+    }
+
+    pub(super) fn is_websocket(&self) -> bool {
+        self.websocket.load(Ordering::Relaxed)
+    }
+
     /// Completes when the server has ended it.
     pub(super) async fn end(&self) {
         // The sender exists as long as `self`.
@@ -121,6 +158,15 @@ pub(super) struct Line {
     polled: AtomicU64,
     /// Its WebSocket, with the number of bytes written there before.
     socket: OnceLock<(Arc<Wire>, u64)>,
+    posted: Mutex<Posted>,
+}
+
+/// What has come in the bodies of a line, and lacks attachments.
+struct Posted {
+    event: Event,
+    begun: Begun,
+    /// How many beats of the server it has lacked them.
+    beats: u32,
 }
 
 /// The packets in the queue of a line.
@@ -145,6 +191,8 @@ impl Lines {
             by_id: Mutex::default(),
             counts: Mutex::default(),
             wires: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            begun: Pool::new(budget.address, budget.server),
         }))
     }
 
@@ -155,8 +203,15 @@ impl Lines {
             books: self.0.clone(),
             address,
             written: AtomicU64::new(0),
+            websocket: AtomicBool::new(false),
+            early: AtomicBool::new(false),
             ended: watch::Sender::new(false),
         })
+    }
+
+    /// How many bytes clients have begun to send, and not finished.
+    pub(super) fn begun(&self) -> u64 {
+        self.0.begun.bytes()
     }
 
     /// How many TCP connections there are.
@@ -164,20 +219,29 @@ impl Lines {
         self.0.wires.load(Ordering::Relaxed)
     }
 
-    /// A line for one more client of this address, unless too many are in no namespace.
-    pub(super) fn open(&self, address: IpAddr) -> Option<Arc<Line>> {
+    /// Whether there are lines for further clients.
+    pub(super) fn set_open(&self, open: bool) {
+        self.0.closed.store(!open, Ordering::Relaxed);
+    }
+
+    /// A line for one more client of this address, unless too many are in no namespace. An error
+    /// says why not.
+    pub(super) fn open(&self, address: IpAddr) -> Result<Arc<Line>, &'static str> {
+        if self.0.closed.load(Ordering::Relaxed) {
+            return Err("this server has lost its broker; try another one\n");
+        }
         let mut counts = self.0.counts();
         let (of_one, of_all) = self.0.budget.strangers;
         let here = counts.addresses.get(&address).copied().unwrap_or_default();
         if here.strangers >= of_one || counts.all.strangers >= of_all {
-            return None;
+            return Err("too many clients are at the door; come back a little later\n");
         }
         counts.change(address, |count| {
             count.lines += 1;
             count.strangers += 1;
         });
         drop(counts);
-        Some(Arc::new(Line {
+        Ok(Arc::new(Line {
             books: self.0.clone(),
             address,
             id: OnceLock::new(),
@@ -188,6 +252,11 @@ impl Lines {
             settled: Mutex::default(),
             polled: AtomicU64::new(0),
             socket: OnceLock::new(),
+            posted: Mutex::new(Posted {
+                event: Event::default(),
+                begun: self.0.begun.begin(address),
+                beats: 0,
+            }),
         }))
     }
 
@@ -263,7 +332,8 @@ impl Line {
         });
     }
 
-    fn end(&self) {
+    /// Ends it. Its client sees a connection that is lost.
+    pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
         if let Some((wire, _)) = self.socket.get() {
             wire.ended.send_replace(true);
@@ -274,6 +344,21 @@ impl Line {
     /// fails.
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
+    }
+
+    /// A body has come. Returns whether there is room for what it has begun.
+    pub(super) fn posts(&self, body: &[u8]) -> bool {
+        let mut posted = self.posted();
+        posted.event.body(body);
+        if posted.event.is_whole() {
+            posted.beats = 0;
+        }
+        let bytes = posted.event.unfinished();
+        posted.begun.has(bytes)
+    }
+
+    fn posted(&self) -> MutexGuard<'_, Posted> {
+        self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It has a WebSocket from now on.
@@ -345,6 +430,12 @@ impl Line {
         *settled = (self.put.load(Ordering::Relaxed), settled.0);
         let mut packets = self.packets();
         packets.settled = (packets.put, packets.settled.0);
+        drop(packets);
+        let mut posted = self.posted();
+        posted.beats += u32::from(!posted.event.is_whole());
+        if posted.beats > BEATS {
+            self.end();
+        }
     }
 
     fn settled(&self) -> MutexGuard<'_, (u64, u64)> {
@@ -409,11 +500,11 @@ mod tests {
         let lines = lines();
         let open = |address| lines.open(address);
         let (first, second, there) = (open(HERE), open(HERE), open(THERE));
-        assert!(open(HERE).is_none(), "too many of this address");
-        assert!(open(THERE).is_none(), "too many in all");
+        assert!(open(HERE).is_err(), "too many of this address");
+        assert!(open(THERE).is_err(), "too many in all");
         first.as_ref().unwrap().enters();
         let third = open(HERE);
-        assert!(third.is_some());
+        assert!(third.is_ok());
         drop((first, second, third, there));
         assert_eq!(lines.count(), 0);
         assert!(lines.0.counts().addresses.is_empty());

@@ -41,6 +41,11 @@ impl Shared {
                     exchange.queued(),
                 ),
                 (
+                    "unfinished_bytes",
+                    "Bytes of what clients have begun to send.",
+                    self.lines.begun(),
+                ),
+                (
                     "given_bytes",
                     "Bytes of what clients want and have not got yet.",
                     exchange.given_bytes() as u64,

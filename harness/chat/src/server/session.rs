@@ -61,6 +61,7 @@ pub(super) struct ChatSession {
     pub(super) given_bytes: usize,
     allowed: Gauge,
     endured: Gauge,
+    bytes: Gauge,
 }
 
 /// What a session may do with another message.
@@ -129,7 +130,7 @@ impl ChatSession {
         limits: &Limits,
     ) -> Self {
         let now = Instant::now();
-        let (rate, burst) = (limits.rate, limits.burst);
+        let (rate, burst, bytes) = (limits.rate, limits.burst, limits.bytes);
         Self {
             socket: None,
             namespace: state.namespace().to_owned(),
@@ -146,6 +147,7 @@ impl ChatSession {
             given_bytes: 0,
             allowed: Gauge::new(rate, burst, now),
             endured: Gauge::new(rate.saturating_mul(FLOOD), burst.saturating_mul(FLOOD), now),
+            bytes: Gauge::new(bytes, bytes.saturating_mul(2), now),
         }
     }
 
@@ -248,13 +250,16 @@ impl ChatSession {
         line.map_or(0, |line| line.queued())
     }
 
-    /// Counts one more message of this session.
-    pub(super) fn count_message(&mut self) -> Allowance {
+    /// Counts one more message of this session, with a content of this many bytes.
+    pub(super) fn count_message(&mut self, bytes: usize) -> Allowance {
         let now = Instant::now();
-        match (self.endured.admits(now), self.allowed.admits(now)) {
-            (false, _) => Allowance::Exhausted,
-            (true, false) => Allowance::Refused,
-            (true, true) => Allowance::Granted,
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if !self.endured.admits(1, now) {
+            return Allowance::Exhausted;
+        }
+        match self.allowed.admits(1, now) && self.bytes.admits(bytes, now) {
+            true => Allowance::Granted,
+            false => Allowance::Refused,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Several servers and a broker between them.
 
+use crate::door::{HANDSHAKE, Stock, ask, get};
 use crate::support::{
     Log, Scratch, Server, contents, join, listen, numbered, quick_client, quick_server,
     send_numbered,
@@ -12,7 +13,9 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 /// A broker on the loopback interface.
 struct Broker {
@@ -161,6 +164,37 @@ async fn without_a_broker_nobody_is_served_and_afterwards_everybody() {
     let _broker = Broker::start(&address, &scratch).await;
     anns.delivered(6).await;
     assert_eq!(anns.contents(), numbered(0, 6));
+}
+
+/// Regression: they were disconnected from their namespaces, and refused when they came back.
+/// Socket.IO's own clients take either as final.
+#[tokio::test]
+async fn a_server_that_loses_its_broker_gives_no_client_a_reason_to_stay_away() {
+    let scratch = Scratch::new("cluster-stock");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let only = server("1.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let login = r#"{"name":"stock","rooms":["lobby"]}"#;
+    let (_ann, anns) = user("ann", &[&only]).await;
+    anns.connected().await;
+    let mut stock = Stock::connect(only.address, login).await;
+    let address = broker.address.to_string();
+    broker.kill().await;
+    let heard = stock.until_it_ends().await;
+    assert!(heard.contains(r#"42["stopping",{}]"#), "{heard}");
+    assert!(!heard.contains("\u{2}41"), "{heard}");
+    let closed = ask(only.address, &get(HANDSHAKE, "")).await;
+    assert!(closed.starts_with("HTTP/1.1 503"), "{closed}");
+    let _broker = Broker::start(&address, &scratch).await;
+    let opens = async {
+        while !ask(only.address, &get(HANDSHAKE, ""))
+            .await
+            .starts_with("HTTP/1.1 200")
+        {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), opens).await.unwrap();
+    Stock::connect(only.address, login).await;
 }
 
 #[tokio::test]

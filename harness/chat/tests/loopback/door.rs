@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// Makes an HTTP request and returns the whole answer.
-async fn ask(server: SocketAddr, request: &str) -> String {
+pub(crate) async fn ask(server: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(server).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -21,11 +21,16 @@ async fn ask(server: SocketAddr, request: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn get(path: &str, headers: &str) -> String {
+pub(crate) fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n{headers}\r\n")
 }
 
-const HANDSHAKE: &str = "/socket.io/?EIO=4&transport=polling";
+pub(crate) const HANDSHAKE: &str = "/socket.io/?EIO=4&transport=polling";
+
+/// A request for a WebSocket.
+const UPGRADE: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: chat\r\n\
+    Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[tokio::test]
 async fn only_so_many_lines_may_be_in_no_namespace() {
@@ -74,17 +79,132 @@ async fn who_has_left_or_was_refused_and_keeps_the_connection_is_cut_off() {
     let refused = Stock::connect(server.address, r#"{"name":"","rooms":["lobby"]}"#);
     let (left, refused) = tokio::join!(left, refused);
     for mut stock in [left, refused] {
-        let mut buffer = [0; 1 << 10];
-        let answer_pings = async {
-            while matches!(stock.stream.read(&mut buffer).await, Ok(1..)) {
-                // A pong, masked with zeros.
-                let pong = [0x81, 0x81, 0, 0, 0, 0, b'3'];
-                let _ = stock.stream.write_all(&pong).await;
-            }
-        };
-        let cut_off = timeout(Duration::from_secs(20), answer_pings).await;
-        assert!(cut_off.is_ok(), "it is still there");
+        stock.until_it_ends().await;
     }
+}
+
+/// An event with an attachment that never comes was kept for as long as its client answered pings.
+#[tokio::test]
+async fn an_event_whose_attachment_does_not_come_ends_its_connection() {
+    let scratch = Scratch::new("no-attachment");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let login = r#"{"name":"eve","rooms":["lobby"]}"#;
+    let event = r#"451-["binary message",{"_placeholder":true,"num":0}]"#;
+    let mut eve = Stock::connect(server.address, login).await;
+    eve.say(event).await;
+    eve.until_it_ends().await;
+
+    let greeting = ask(server.address, &get(HANDSHAKE, "")).await;
+    let (_, rest) = greeting.split_once("\"sid\":\"").unwrap();
+    let (id, _) = rest.split_once('"').unwrap();
+    let post = |body: &str| {
+        format!(
+            "POST {HANDSHAKE}&sid={id} HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let login = login.replace("eve", "mallory");
+    ask(server.address, &post(&format!("40{login}"))).await;
+    ask(server.address, &post(event)).await;
+    let gives_up = async {
+        loop {
+            let poll = ask(server.address, &get(&format!("{HANDSHAKE}&sid={id}"), "")).await;
+            if !poll.starts_with("HTTP/1.1 200") {
+                return;
+            }
+            ask(server.address, &post("3")).await;
+        }
+    };
+    timeout(Duration::from_secs(20), gives_up).await.unwrap();
+}
+
+/// A thousand connections with a megabyte of a message in each were a gigabyte.
+#[tokio::test]
+async fn what_clients_have_begun_to_say_takes_no_more_than_their_budget() {
+    let scratch = Scratch::new("half-said");
+    let options = ServerOptions {
+        budget: Budget {
+            address: 256 << 10,
+            ..Budget::default()
+        },
+        ..ServerOptions::default()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    // The header of a text of 900 kB, of one frame or of several.
+    for kind in [0x81, 0x01] {
+        let mut half_said = Vec::new();
+        for number in 0..8 {
+            let login = format!(r#"{{"name":"eve-{number}","rooms":["lobby"]}}"#);
+            let mut eve = Stock::connect(server.address, &login).await;
+            let header = [kind, 0xff, 0, 0, 0, 0, 0, 0x0d, 0xbb, 0xa0, 0, 0, 0, 0];
+            eve.stream.write_all(&header).await.unwrap();
+            // The server may have closed it before all of this is sent.
+            let _ = eve.stream.write_all(&[b'4'; 60_000]).await;
+            half_said.push(eve);
+        }
+        let mut ended = 0;
+        for eve in &mut half_said {
+            // It may have been sent a ping before.
+            let mut said = Vec::new();
+            let reading = eve.stream.read_to_end(&mut said);
+            ended += usize::from(timeout(Duration::from_millis(200), reading).await.is_ok());
+        }
+        assert_eq!(ended, 4, "four shares of 64 KiB");
+    }
+    // Nobody else is affected.
+    let login = r#"{"name":"ann","rooms":["lobby"]}"#;
+    let mut ann = Stock::connect(server.address, login).await;
+    ann.say(r#"421["chat message",{"tag":"t","room":"lobby","content":"hello"}]"#)
+        .await;
+    ann.hear_until(|heard| heard.contains("431[")).await;
+}
+
+/// They could not be counted.
+#[tokio::test]
+async fn frames_that_come_before_the_server_has_agreed_to_a_websocket_end_the_connection() {
+    let scratch = Scratch::new("early-frames");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), ServerOptions::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = format!("{UPGRADE}\u{1}\u{1}");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let ended = timeout(Duration::from_secs(20), stream.read_to_end(&mut Vec::new())).await;
+    assert!(ended.is_ok(), "it is still there");
+}
+
+#[tokio::test]
+async fn who_says_too_much_at_once_is_put_off_however_few_messages_it_is() {
+    let scratch = Scratch::new("long-messages");
+    let limits = Limits {
+        bytes: 1_000,
+        ..Limits::default()
+    };
+    let options = ServerOptions {
+        limits,
+        ..quick_server()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let mut stock = Stock::connect(server.address, r#"{"name":"stock","rooms":["lobby"]}"#).await;
+    let long = "x".repeat(900);
+    for number in 1..=3 {
+        let message = format!(r#"{{"tag":"t","room":"lobby","content":"{long}"}}"#);
+        stock
+            .say(&format!(r#"42{number}["chat message",{message}]"#))
+            .await;
+    }
+    let heard = stock.hear_until(|heard| heard.contains("433[")).await;
+    let (_, third) = heard.split_once("433[").unwrap();
+    assert!(
+        third.contains("1000 bytes") && third.contains(r#""retry":true"#),
+        "{third}"
+    );
+    assert!(
+        !heard
+            .split_once("432[")
+            .unwrap()
+            .1
+            .starts_with(r#"{"tag":"t","refusal""#)
+    );
 }
 
 #[tokio::test]
@@ -281,10 +401,7 @@ pub(crate) struct Stock {
 impl Stock {
     pub(crate) async fn connect(server: SocketAddr, auth: &str) -> Self {
         let mut stream = TcpStream::connect(server).await.unwrap();
-        let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: chat\r\n\
-            Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(UPGRADE.as_bytes()).await.unwrap();
         let mut stock = Self {
             stream,
             heard: Vec::new(),
@@ -310,6 +427,22 @@ impl Stock {
         frame.extend([0; 4]);
         frame.extend(packet.as_bytes());
         self.stream.write_all(&frame).await.unwrap();
+    }
+
+    /// Answers pings until the server closes the connection; returns what it said.
+    pub(crate) async fn until_it_ends(&mut self) -> String {
+        let mut buffer = [0; 1 << 10];
+        let answer_pings = async {
+            while let Ok(length @ 1..) = self.stream.read(&mut buffer).await {
+                self.heard.extend(&buffer[..length]);
+                // A pong, masked with zeros.
+                let pong = [0x81, 0x81, 0, 0, 0, 0, b'3'];
+                let _ = self.stream.write_all(&pong).await;
+            }
+        };
+        let ended = timeout(Duration::from_secs(20), answer_pings).await;
+        assert!(ended.is_ok(), "it is still there");
+        String::from_utf8_lossy(&self.heard).into_owned()
     }
 
     /// Everything received so far, once this holds for it.

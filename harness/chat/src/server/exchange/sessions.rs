@@ -55,6 +55,10 @@ impl Sessions {
         Some(*number)
     }
 
+    pub(super) fn numbers(&self) -> Vec<SessionNumber> {
+        self.arrived.keys().copied().collect()
+    }
+
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &ChatSession> {
         self.arrived.values().map(|&place| &self[place])
     }
