@@ -10,7 +10,10 @@ mod support;
 
 use browser::{Browser, Page};
 use serde_json::json;
-use support::{Chat, each_transport};
+use std::collections::BTreeSet;
+use std::thread::sleep;
+use std::time::Duration;
+use support::{Chat, each_transport, over};
 
 #[test]
 fn the_official_client_chats() {
@@ -24,6 +27,54 @@ fn the_official_client_chats() {
         bob.say("hello yourself");
         ann.hears(&["hello", "hello yourself"]);
         ann.was_acknowledged(&["hello"]);
+    });
+}
+
+#[test]
+fn two_namespaces_share_a_connection_and_each_recovers_its_session() {
+    each_transport("namespaces", |transport| {
+        let mut chat = Chat::new(transport);
+        let mut ann = chat.client_of_two("ann");
+        let mut bob = chat.client_of_two("bob");
+        let mut before = [
+            ann.connected(),
+            ann.connected(),
+            bob.connected(),
+            bob.connected(),
+        ];
+        assert_eq!(chat.metric("squall_chat_lines"), 2, "one each");
+        assert_eq!(chat.metric("squall_chat_sessions"), 4);
+        ann.say("here");
+        bob.hears(&["here"]);
+        ann.say_there("there");
+        bob.hears(&["here", "there"]);
+        chat.kill_server();
+        for _ in 0..2 {
+            ann.disconnected();
+            bob.disconnected();
+        }
+        ann.say("here again");
+        chat.start_server();
+        let mut after = [
+            ann.connected(),
+            ann.connected(),
+            bob.connected(),
+            bob.connected(),
+        ];
+        assert!(after.iter().all(|session| session.recovered), "{after:?}");
+        for sessions in [&mut before, &mut after] {
+            sessions.sort_by(|one, other| one.id.cmp(&other.id));
+        }
+        assert!(
+            before
+                .iter()
+                .zip(&after)
+                .all(|(before, after)| before.id == after.id)
+        );
+        bob.hears(&["here", "there", "here again"]);
+        ann.say_there("there again");
+        bob.hears(&["here", "there", "here again", "there again"]);
+        ann.was_acknowledged(&["here", "there", "here again", "there again"]);
     });
 }
 
@@ -110,6 +161,49 @@ fn it_comes_back_when_the_server_was_stopped_and_started_again() {
             let after = ann.connected();
             assert_eq!(after.recovered, recovery == "sqlite");
             assert_eq!(after.id == before.id, after.recovered);
+        });
+    }
+}
+
+/// Each of three users says something fifty times a second, and the server is killed in the middle
+/// of it. `SQUALL_KILLS=20 cargo test --test javascript killed_under_load -- --nocapture` says how
+/// often a session was recovered.
+#[test]
+fn nothing_acknowledged_is_missing_when_the_server_is_killed_under_load() {
+    let kills = std::env::var("SQUALL_KILLS").ok();
+    let kills = kills.map_or(2, |kills| kills.parse().expect("a number"));
+    for recovery in ["off", "memory", "sqlite"] {
+        over(&["websocket", "polling", "upgrade"], "kills", |transport| {
+            let mut chat = Chat::with_recovery(transport, recovery);
+            let mut users = ["ann", "bob", "cid"].map(|name| chat.client(name));
+            for user in &mut users {
+                user.connected();
+                user.talk(Duration::from_millis(20));
+            }
+            for kill in 0..kills {
+                // Somewhere else in what it does each time.
+                sleep(Duration::from_millis(100 + kill * 137 % 400));
+                chat.kill_server();
+                chat.start_server();
+                for user in &mut users {
+                    user.connected();
+                }
+            }
+            let said = users.each_mut().map(|user| user.hush());
+            let said: BTreeSet<i64> = said.into_iter().flatten().collect();
+            let (mut again, mut recovered, mut repeats) = (0, 0, 0);
+            for user in &mut users {
+                let missing = user.misses(&said);
+                assert!(missing.is_empty(), "{recovery}, {transport}: {missing:?}");
+                again += user.connections - 1;
+                recovered += user.recovered;
+                repeats += user.repeats();
+            }
+            eprintln!(
+                "{recovery}, {transport}: {kills} kills, {} acknowledged, none missing; \
+                 {recovered} of {again} connections recovered, {repeats} messages repeated",
+                said.len()
+            );
         });
     }
 }

@@ -56,6 +56,10 @@ pub(crate) struct Arguments {
     /// repeated.
     #[arg(long, value_name = "ORIGIN")]
     origin: Vec<String>,
+    /// A namespace that the server has beside `/`: another chat, with its own users and rooms. May
+    /// be repeated.
+    #[arg(long, value_name = "/NAME", value_parser = namespace)]
+    namespace: Vec<String>,
 }
 
 fn recovery(text: &str) -> Result<RecoveryMode, String> {
@@ -64,6 +68,14 @@ fn recovery(text: &str) -> Result<RecoveryMode, String> {
         "memory" => Ok(RecoveryMode::Memory),
         "sqlite" => Ok(RecoveryMode::Sqlite),
         _ => Err("it is `off`, `memory` or `sqlite`".into()),
+    }
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    let is_plain = |name: &str| !name.is_empty() && !name.contains([',', '#', '?', '{']);
+    match text.strip_prefix('/').is_some_and(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err("write it as in /den, without `,`, `#`, `?` and `{`".into()),
     }
 }
 
@@ -145,7 +157,7 @@ async fn serve_until_told(arguments: &Arguments, tokens: Option<Tokens>) -> Resu
         })
     })?;
     let local = listener.local_addr().map_err(Failure::new)?;
-    let options = ServerOptions {
+    let mut options = ServerOptions {
         ping_interval: arguments.ping_interval,
         ping_timeout: arguments.ping_timeout,
         recovery: arguments.recovery,
@@ -155,6 +167,9 @@ async fn serve_until_told(arguments: &Arguments, tokens: Option<Tokens>) -> Resu
         presence: true,
         ..ServerOptions::default()
     };
+    options
+        .namespaces
+        .extend(arguments.namespace.iter().cloned());
     // Opened once before anything is announced: a server that cannot work is not announced.
     let opened = Database::open(&arguments.database).and_then(Database::close);
     opened.map_err(Failure::new)?;

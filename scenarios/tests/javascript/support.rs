@@ -2,8 +2,9 @@
 //! and ends with its owner.
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -15,19 +16,25 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
+/// A namespace that the server has beside `/`.
+const DEN: &str = "/den";
 /// How long to listen for something that should not come.
 const SETTLE: Duration = Duration::from_millis(300);
+/// How long something may be on its way when nothing goes wrong any more.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long npm may take.
 const INSTALL_LIMIT: Duration = Duration::from_secs(180);
 
 /// Runs a test over both transports, or says why it is skipped.
 pub(crate) fn each_transport(test: &str, run: impl Fn(&str)) {
-    if let Err(why) = installed() {
-        eprintln!("skipped: {test}: {why}");
-        return;
-    }
-    for transport in ["websocket", "polling"] {
-        run(transport);
+    over(&["websocket", "polling"], test, run);
+}
+
+/// The same for these transports.
+pub(crate) fn over(transports: &[&str], test: &str, run: impl Fn(&str)) {
+    match installed() {
+        Ok(_) => transports.iter().for_each(|transport| run(transport)),
+        Err(why) => eprintln!("skipped: {test}: {why}"),
     }
 }
 
@@ -120,7 +127,7 @@ impl Chat {
     pub(crate) fn start_server(&mut self) {
         let mut server = Command::new(env!("CARGO_BIN_EXE_squall"))
             .args(["serve", "--open", "--listen", "127.0.0.1:0"])
-            .args(["--recovery", self.recovery])
+            .args(["--recovery", self.recovery, "--namespace", DEN])
             .arg("--database")
             .arg(self.directory.join("chat.db"))
             .stderr(Stdio::piped())
@@ -157,7 +164,26 @@ impl Chat {
 
     /// Starts a client and connects it.
     pub(crate) fn client(&self, name: &str) -> Client {
-        Client::start(&self.network.address, name, &self.transport)
+        Client::start(&self.network.address, name, &self.transport, "/")
+    }
+
+    /// One that is in the namespace [`DEN`] as well, over the same connection.
+    pub(crate) fn client_of_two(&self, name: &str) -> Client {
+        Client::start(&self.network.address, name, &self.transport, DEN)
+    }
+
+    /// A number that the server publishes about itself.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let server = *self.network.state.server.lock().expect("not poisoned");
+        let mut stream = TcpStream::connect(server.expect("it runs")).expect("it listens");
+        let request = "GET /metrics HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let value = answer
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("{name} is not in {answer}"))
     }
 }
 
@@ -246,7 +272,12 @@ pub(crate) struct Client {
     commands: ChildStdin,
     events: Receiver<String>,
     heard: Vec<String>,
+    heard_ids: BTreeSet<i64>,
     acknowledged: Vec<String>,
+    acknowledged_ids: BTreeSet<i64>,
+    /// How often it was connected, and how often its session was recovered then.
+    pub(crate) connections: usize,
+    pub(crate) recovered: usize,
     _process: Running,
 }
 
@@ -258,10 +289,11 @@ pub(crate) struct Connected {
 }
 
 impl Client {
-    fn start(server: &SocketAddr, name: &str, transport: &str) -> Self {
+    fn start(server: &SocketAddr, name: &str, transport: &str, namespace: &str) -> Self {
         let directory = installed().as_ref().expect("otherwise the test is skipped");
         let mut process = Command::new("node")
-            .args(["client.mjs", &format!("http://{server}"), name, transport])
+            .args(["client.mjs", &format!("http://{server}")])
+            .args([name, transport, namespace])
             .current_dir(directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -274,7 +306,11 @@ impl Client {
             commands,
             events: lines(told),
             heard: Vec::new(),
+            heard_ids: BTreeSet::new(),
             acknowledged: Vec::new(),
+            acknowledged_ids: BTreeSet::new(),
+            connections: 0,
+            recovered: 0,
             _process: Running(process),
         }
     }
@@ -301,6 +337,11 @@ impl Client {
         self.wait_for("disconnect");
     }
 
+    /// Says something in its other namespace.
+    pub(crate) fn say_there(&mut self, content: &str) {
+        self.command("sayThere", content);
+    }
+
     /// Waits until exactly these have been received since the beginning, in this order.
     pub(crate) fn hears(&mut self, contents: &[&str]) {
         while self.heard.len() < contents.len() {
@@ -316,6 +357,42 @@ impl Client {
             self.wait_for("acknowledged");
         }
         assert_eq!(self.acknowledged, contents, "{}", self.name);
+    }
+
+    /// Says something again and again, with this pause.
+    pub(crate) fn talk(&mut self, pause: Duration) {
+        self.command("talk", &pause.as_millis().to_string());
+    }
+
+    /// Says nothing more, and waits until all that it has said is acknowledged. Returns the ids.
+    pub(crate) fn hush(&mut self) -> BTreeSet<i64> {
+        self.command("hush", "");
+        let said = self.wait_for("hushed")["said"].as_u64().expect("a number");
+        while (self.acknowledged.len() as u64) < said {
+            self.wait_for("acknowledged");
+        }
+        self.acknowledged_ids.clone()
+    }
+
+    /// What it has not received of these in the end.
+    pub(crate) fn misses(&mut self, ids: &BTreeSet<i64>) -> Vec<i64> {
+        let due = Instant::now() + PATIENCE;
+        loop {
+            let missing: Vec<i64> = ids.difference(&self.heard_ids).copied().collect();
+            if missing.is_empty() {
+                return missing;
+            }
+            let left = due.saturating_duration_since(Instant::now());
+            match self.events.recv_timeout(left) {
+                Ok(event) => self.note(&event),
+                Err(_) => return missing,
+            };
+        }
+    }
+
+    /// How often it has received something that it had already.
+    pub(crate) fn repeats(&self) -> usize {
+        self.heard.len() - self.heard_ids.len()
     }
 
     fn wait_for(&mut self, wanted: &str) -> Value {
@@ -347,9 +424,18 @@ impl Client {
         let event: Value = serde_json::from_str(line).expect("JSON");
         let content = || event["content"].as_str().expect("a text").to_owned();
         match event["event"].as_str() {
-            Some("message") => self.heard.push(content()),
+            Some("connect") => {
+                self.connections += 1;
+                self.recovered += usize::from(event["recovered"] == true);
+            }
+            Some("message") => {
+                self.heard.push(content());
+                self.heard_ids.extend(event["id"].as_i64());
+            }
             Some("acknowledged") => {
-                assert!(event["id"].is_i64(), "{event}");
+                let id = event["id"].as_i64();
+                self.acknowledged_ids
+                    .insert(id.unwrap_or_else(|| panic!("{event}")));
                 self.acknowledged.push(content());
             }
             _ => {}
