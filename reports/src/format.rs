@@ -17,13 +17,15 @@ pub enum Format {
     Mermaid,
     /// A picture, with the diagram of the page.
     Svg,
+    /// A trace for Perfetto: no text.
+    Perfetto,
     /// A line of JSON for each run, as it ends.
     Lines,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 8] = [
+    pub const ALL: [Format; 9] = [
         Format::Text,
         Format::Json,
         Format::Markdown,
@@ -31,6 +33,7 @@ impl Format {
         Format::Junit,
         Format::Mermaid,
         Format::Svg,
+        Format::Perfetto,
         Format::Lines,
     ];
 
@@ -50,6 +53,7 @@ impl Format {
             Format::Junit => "junit",
             Format::Mermaid => "mermaid",
             Format::Svg => "svg",
+            Format::Perfetto => "perfetto",
             Format::Lines => "jsonl",
         }
     }
@@ -64,6 +68,9 @@ impl Format {
             Format::Junit => "For test runners and what collects their results",
             Format::Mermaid => "A sequence diagram of what went wrong, for Mermaid",
             Format::Svg => "A picture of the story and the diagram, for a document",
+            Format::Perfetto => {
+                "A trace for ui.perfetto.dev, as a file: machines, messages, packets"
+            }
             Format::Lines => "For programs, a line for each run as it ends",
         }
     }
@@ -78,6 +85,7 @@ impl Format {
             Format::Junit => "junit.xml",
             Format::Mermaid => "mmd",
             Format::Svg => "svg",
+            Format::Perfetto => "pftrace",
             Format::Lines => "jsonl",
         }
     }
@@ -86,7 +94,7 @@ impl Format {
     pub fn shows_packets(self) -> bool {
         matches!(
             self,
-            Format::Json | Format::Html | Format::Mermaid | Format::Svg
+            Format::Json | Format::Html | Format::Mermaid | Format::Svg | Format::Perfetto
         )
     }
 }

@@ -34,6 +34,8 @@ pub mod markdown;
 pub mod matrix;
 pub mod mermaid;
 pub mod parity;
+#[cfg(feature = "perfetto")]
+pub mod perfetto;
 mod record;
 mod sight;
 mod sights;

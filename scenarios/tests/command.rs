@@ -350,7 +350,16 @@ fn reports_become_whole_files_in_every_format() {
         })
         .collect();
     files.sort();
-    let formats = ["html", "json", "junit.xml", "md", "mmd", "svg", "txt"];
+    let formats = [
+        "html",
+        "json",
+        "junit.xml",
+        "md",
+        "mmd",
+        "pftrace",
+        "svg",
+        "txt",
+    ];
     let names = ["lossy-link", "ordering-polling"].iter();
     let of_runs = names.flat_map(|name| formats.map(|format| format!("{name}.seed-1.{format}")));
     let expected: Vec<String> = std::iter::once("index.html".to_owned())
@@ -358,6 +367,8 @@ fn reports_become_whole_files_in_every_format() {
         .chain(["summary.json".to_owned()])
         .collect();
     assert_eq!(files, expected);
+    // What is no text is not printed.
+    assert_eq!(exit_code(&["run", "lossy-link", "--format", "perfetto"]), 4);
     // The page and all others again, from the records alone.
     let index = std::fs::read_to_string(format!("{out}/index.html")).expect("the index");
     assert!(index.contains("./lossy-link.seed-1.html"), "{index}");

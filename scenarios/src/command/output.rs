@@ -7,7 +7,7 @@ use serde::Deserialize;
 use squall_reports::html::Listed;
 use squall_reports::{
     Ended, Engine, Exploration, Format, Judged, Outcome, Record, Styles, Summary, html, json,
-    junit, markdown, mermaid, text,
+    junit, markdown, mermaid, perfetto, text,
 };
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ impl Output {
     /// Prepares the directory, if reports become files.
     ///
     /// # Errors
-    /// If the directory cannot be created.
+    /// If the directory cannot be created, or something is to be printed that is no text.
     pub(crate) fn new(directory: Option<PathBuf>, formats: &[Format]) -> Result<Self, Failure> {
         if let Some(directory) = &directory {
             std::fs::create_dir_all(directory).map_err(|error| {
@@ -44,6 +44,12 @@ impl Output {
                     "the directory {directory} cannot be created: {error}"
                 ))
             })?;
+        }
+        if directory.is_none() && formats.contains(&Format::Perfetto) {
+            let what = "a trace for Perfetto is no text";
+            return Err(Failure::new(format!(
+                "{what}\n  Have it written into a directory: `--out DIR`."
+            )));
         }
         let lines = formats.contains(&Format::Lines);
         let formats = match (formats, &directory) {
@@ -117,7 +123,10 @@ impl Output {
             ..
         } = &judged.record;
         let stem = format!("{}.seed-{seed}", stem(scenario, *engine));
-        self.write(&stem, |format| Some(of_run(judged, format, false)))
+        self.write(&stem, |format| match format {
+            Format::Perfetto => Some(perfetto::render(judged)),
+            _ => Some(of_run(judged, format, false).into_bytes()),
+        })
     }
 
     /// Receives the report of an exploration: prints it, and writes it into files as well.
@@ -136,7 +145,8 @@ impl Output {
         }
         let stem = stem(&exploration.scenario, exploration.engine);
         let stem = format!("{stem}.seeds-1-to-{seeds}");
-        self.write(&stem, |format| of_exploration(exploration, format, false))
+        let report = |format| of_exploration(exploration, format, false);
+        self.write(&stem, |format| report(format).map(String::into_bytes))
     }
 
     /// A run as listed in the index.
@@ -165,7 +175,7 @@ impl Output {
     pub(crate) fn index(&self, listed: Vec<Listed>) -> Result<(), Failure> {
         match self.formats.contains(&Format::Html) {
             true => self.write("index", |format| {
-                (format == Format::Html).then(|| html::index(&listed))
+                (format == Format::Html).then(|| html::index(&listed).into_bytes())
             }),
             false => Ok(()),
         }
@@ -190,7 +200,7 @@ impl Output {
             .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display())))
     }
 
-    fn write(&self, stem: &str, report: impl Fn(Format) -> Option<String>) -> Result<(), Failure> {
+    fn write(&self, stem: &str, report: impl Fn(Format) -> Option<Vec<u8>>) -> Result<(), Failure> {
         let Some(directory) = &self.directory else {
             return Ok(());
         };
@@ -199,7 +209,7 @@ impl Output {
                 continue;
             };
             let path = directory.join(format!("{stem}.{}", format.extension()));
-            write_whole(&path, &report).map_err(|error| {
+            write_bytes(&path, &report).map_err(|error| {
                 Failure::new(format!(
                     "the report {} cannot be written: {error}",
                     path.display()
@@ -326,8 +336,8 @@ fn of_run(judged: &Judged, format: Format, coloured: bool) -> String {
         Format::Junit => junit::render(judged),
         Format::Mermaid => mermaid::render(judged),
         Format::Svg => html::picture(judged),
-        // It is no document about a run.
-        Format::Lines => String::new(),
+        // They are no text about a run.
+        Format::Perfetto | Format::Lines => String::new(),
     }
 }
 
@@ -340,7 +350,7 @@ fn of_exploration(exploration: &Exploration, format: Format, coloured: bool) -> 
         Format::Markdown => exploration.markdown(),
         Format::Html => html::of_exploration(exploration, |seed| link(exploration, seed)),
         Format::Junit => junit::render_exploration(exploration),
-        Format::Mermaid | Format::Svg | Format::Lines => return None,
+        Format::Mermaid | Format::Svg | Format::Perfetto | Format::Lines => return None,
     })
 }
 
