@@ -38,7 +38,8 @@ pub(crate) fn overrides(
     clients: &Clients,
     problems: &mut Problems,
 ) -> Vec<Override> {
-    let mut overrides = Vec::new();
+    let mut overrides: Vec<Override> = Vec::new();
+    let mut places = Vec::new();
     for (name, raw) in table.entries() {
         if !clients.certain().iter().any(|client| client == name.value) {
             let what = format!("there is no client `{}`", name.value);
@@ -51,7 +52,7 @@ pub(crate) fn overrides(
         let Some(mut fields) = Table::read(title, raw, &wanted, problems) else {
             continue;
         };
-        overrides.push(Override {
+        let own = Override {
             client: name.value.to_owned(),
             rooms: rooms(&mut fields, problems),
             stay: stay::read(&mut fields, clients.stay, problems),
@@ -61,10 +62,42 @@ pub(crate) fn overrides(
             user: user(&mut fields, problems),
             namespace: namespace(&mut fields, problems),
             transport: fields.word("transport", &Transport::ALL, problems),
-        });
+        };
         fields.finish(problems);
+        places.push(name.at);
+        overrides.push(own);
+    }
+    for (own, at) in overrides.iter().zip(places) {
+        let mut devices = clients.certain().iter();
+        let first = devices.find(|client| user_of(client, &overrides) == own.user());
+        if let Some(first) = first
+            && namespace_of(first, &overrides) != own.namespace
+        {
+            let (user, client) = (own.user(), &own.client);
+            let what = format!("`{first}` and `{client}` are `{user}` in two namespaces");
+            let remedy = "Let all devices of a user have the same `namespace`.";
+            problems.add(at, what, remedy);
+        }
     }
     overrides
+}
+
+impl Override {
+    fn user(&self) -> &str {
+        self.user.as_ref().unwrap_or(&self.client)
+    }
+}
+
+fn of<'o>(client: &str, overrides: &'o [Override]) -> Option<&'o Override> {
+    overrides.iter().find(|own| own.client == client)
+}
+
+fn user_of<'o>(client: &'o str, overrides: &'o [Override]) -> &'o str {
+    of(client, overrides).map_or(client, Override::user)
+}
+
+fn namespace_of(client: &str, overrides: &[Override]) -> Option<String> {
+    of(client, overrides)?.namespace.clone()
 }
 
 /// Whose device a client is.

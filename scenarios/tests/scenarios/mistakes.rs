@@ -132,6 +132,22 @@ clients = "any of clients"
 }
 
 #[test]
+fn devices_of_a_user_are_in_one_namespace() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[client.bob]
+user = "alice"
+namespace = "/ops"
+
+[client.carol]
+user = "a#1"
+"#
+    ));
+}
+
+#[test]
 fn limits_of_latency_are_checked() {
     insta::assert_snapshot!(mistakes(
         r#"

@@ -51,7 +51,10 @@ pub(super) fn draw(drawing: &mut Drawing) {
 /// `[client.NAME]`: after the chat's options, because a transport is one of them.
 pub(super) fn draw_own(drawing: &mut Drawing) {
     let has_rooms = drawing.chance("rooms of their own", drawing.more(Theme::Rooms, 0.8, 0.3));
-    let has_namespaces = drawing.chance("namespaces", 0.12);
+    let is_device = |client: &String| drawing.document.has(&format!("client.{client}.user"));
+    // The devices of a user are in one namespace.
+    let may_part = !drawing.clients().iter().any(is_device);
+    let has_namespaces = may_part && drawing.chance("namespaces", 0.12);
     let is_narrow = links::is_narrow(&drawing.document);
     let may_poll = !is_narrow && !drawing.is(Theme::Large);
     if let Some(reader) = drawing.far_reader() {
