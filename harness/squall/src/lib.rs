@@ -84,6 +84,11 @@
 //! # }
 //! ```
 //!
+//! # Off the wire
+//!
+//! Events of Socket.IO, texts of WebSockets and requests of HTTP that have a key of their own can
+//! be read off the connections: `world.observe(wire::socketio("message"))`. See [`test::wire`].
+//!
 //! # A command of your own
 //!
 //! [`main!`] makes a command of tests, which can list them, run them, explore many seeds and tell

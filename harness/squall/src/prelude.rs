@@ -3,6 +3,7 @@
 pub use crate::test::{
     Fault, Machine, Machines, Who, World, any, hold, isolate, kill, kill_at_work, latency, loss,
     ms, new_address, one_way, partition, pause, power_loss, suspend, terminate, torn_power_loss,
+    wire,
 };
 #[cfg(feature = "tracing")]
 pub use squall_observe::event;

@@ -16,6 +16,7 @@
 //! | `dice` | what the seed decides |
 //! | `watch` | what programs tell |
 //! | `traced`, `explained` | what their events mean |
+//! | [`wire`] | what is read off their connections |
 //! | `play` | one run |
 //! | `playing`, `passing` | a test, its runs, and whether it passes |
 //! | `shown` | what all runs have shown together |
@@ -45,6 +46,7 @@ mod shrink;
 mod traced;
 mod watch;
 mod who;
+pub mod wire;
 mod world;
 
 pub use command::command;

@@ -4,6 +4,7 @@
 use super::dice::{Dice, Drawn, Fixed};
 use super::faults::{Places, Planned};
 use super::watch::{heard, listen};
+use super::wire;
 use super::world::World;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::observed::{Disturbance, Machine, Observation, Observed, Verdict};
@@ -91,6 +92,9 @@ pub fn play(asked: &[u8], describe: fn(&mut World)) -> Vec<u8> {
 fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
     let link = world.network.link(&mut world.dice);
     simulated.set_default_link(link.clone());
+    if !world.wires.is_empty() {
+        simulated.keep_packets();
+    }
     listen();
     if let Some(begin) = world.explained.explain() {
         world.begin_with(begin);
@@ -147,6 +151,8 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
     let unsupported = simulated.run_until(ended_at).err();
     let ends: Vec<Vec<Duration>> = ids.iter().map(|&id| simulated.ends(id).to_vec()).collect();
     let mut told = observations(&names, &ends);
+    told.extend(wire::observed(&world.wires, simulated, &ids, &ends));
+    told.sort_by_key(|it| it.at);
     if unsupported.is_none() {
         for (place, read) in std::mem::take(&mut world.finally) {
             told.extend(read_at_the_end(

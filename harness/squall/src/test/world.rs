@@ -5,6 +5,7 @@ use super::explained::Explained;
 use super::faults::{Fault, Network};
 use super::ranges::{Chances, Counts, Times};
 use super::who::{Machine, Machines};
+use super::wire::Wire;
 use crate::setting::Setting;
 use squall_guarantees::observed::{Checker, InSeconds, Observed, always, that};
 use squall_simulator::{AsyncFunction, Ending, Function, MachineId, Main, Places};
@@ -31,6 +32,7 @@ pub struct World {
     /// Paths whose statics each process has for itself.
     pub(super) statics: Vec<String>,
     pub(super) explained: Explained,
+    pub(super) wires: Vec<Wire>,
     beginning: Beginning,
 }
 
@@ -108,6 +110,7 @@ impl World {
             may_panic: false,
             statics: Vec::new(),
             explained: Explained::default(),
+            wires: Vec::new(),
             beginning: Beginning(Rc::new(Cell::new(|| {}))),
         }
     }
@@ -218,6 +221,13 @@ impl World {
         check: impl Fn(&Observed) -> Result<(), String> + 'static,
     ) {
         self.check(that(name, check));
+    }
+
+    /// Reads off the connections of all machines what they send and receive, so that the programs
+    /// need no calls of their own: `world.observe(wire::socketio("message"))`. What has arrived at
+    /// a machine counts as received, whether its program has read it or not.
+    pub fn observe(&mut self, wire: Wire) {
+        self.wires.push(wire);
     }
 
     /// What happens at the very end on a machine, whose program is killed first: reading its disk,
