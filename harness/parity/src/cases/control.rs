@@ -2,6 +2,7 @@
 
 use super::{ANY_PORT, settle};
 use crate::Log;
+use nix::libc;
 use nix::sys::socket::sockopt::{
     IpRecvTos, Ipv4PacketInfo, Ipv4RecvTtl, Ipv4Tos, UdpGroSegment, UdpGsoSegment,
 };
@@ -9,6 +10,7 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SetSockOpt, SockaddrStorage, recvmsg, sendmsg,
     setsockopt,
 };
+use socket2::{MsgHdr, SockRef};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -17,6 +19,8 @@ cases!("control":
     a_datagram_says_its_traffic_class,
     a_datagram_of_another_traffic_class_than_its_sockets,
     a_hop_limit_that_is_none,
+    a_control_message_of_a_wrong_length,
+    control_messages_in_too_little_room,
     a_datagram_says_how_far_it_may_go,
     a_datagram_with_a_hop_limit_of_its_own,
     a_datagram_says_which_address_it_was_sent_to,
@@ -138,6 +142,89 @@ async fn a_hop_limit_that_is_none(log: Log) -> io::Result<()> {
     Ok(())
 }
 
+/// Sends a datagram with a control message that has so much data, all zero but the first byte, in
+/// a buffer of that size, or of another one.
+fn send_raw(
+    socket: &UdpSocket,
+    (level, kind): (i32, i32),
+    data: usize,
+    room: Option<usize>,
+) -> io::Result<usize> {
+    const HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
+    let mut control = (HEADER + data).to_ne_bytes().to_vec();
+    control.extend(level.to_ne_bytes());
+    control.extend(kind.to_ne_bytes());
+    control.push(1);
+    control.resize(
+        room.unwrap_or((HEADER + data).next_multiple_of(size_of::<usize>())),
+        0,
+    );
+    let parts = [IoSlice::new(b"hello")];
+    let message = MsgHdr::new().with_buffers(&parts).with_control(&control);
+    SockRef::from(socket).sendmsg(&message, 0)
+}
+
+async fn a_control_message_of_a_wrong_length(log: Log) -> io::Result<()> {
+    let (one, other) = pair(IpRecvTos)?;
+    let over_ipv6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?;
+    over_ipv6.connect(over_ipv6.local_addr()?)?;
+    for (name, socket, message, lengths) in [
+        (
+            "class",
+            &one,
+            (libc::IPPROTO_IP, libc::IP_TOS),
+            &[0, 1, 2, 4, 8][..],
+        ),
+        (
+            "hops",
+            &one,
+            (libc::IPPROTO_IP, libc::IP_TTL),
+            &[0, 1, 2, 4, 8],
+        ),
+        (
+            "source",
+            &one,
+            (libc::IPPROTO_IP, libc::IP_PKTINFO),
+            &[4, 11, 16],
+        ),
+        ("segment", &one, (libc::SOL_UDP, libc::UDP_SEGMENT), &[1, 4]),
+        (
+            "class over IPv6",
+            &over_ipv6,
+            (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
+            &[1, 4, 8],
+        ),
+        (
+            "hops over IPv6",
+            &over_ipv6,
+            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT),
+            &[1, 4, 8],
+        ),
+        (
+            "source over IPv6",
+            &over_ipv6,
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO),
+            &[16, 19],
+        ),
+    ] {
+        for &length in lengths {
+            let sent = send_raw(socket, message, length, None);
+            log.result(&format!("{name} in {length} bytes"), sent);
+        }
+    }
+    note(&log, &other, ROOM).await
+}
+
+async fn control_messages_in_too_little_room(log: Log) -> io::Result<()> {
+    let (one, other) = pair(IpRecvTos)?;
+    let hops = (libc::IPPROTO_IP, libc::IP_TTL);
+    for room in [8, 15, 16, 19, 20] {
+        let sent = send_raw(&one, hops, 4, Some(room));
+        log.result(&format!("in {room} bytes"), sent);
+    }
+    note(&log, &other, ROOM).await
+}
+
 async fn a_datagram_says_how_far_it_may_go(log: Log) -> io::Result<()> {
     let (one, other) = pair(Ipv4RecvTtl)?;
     one.send(b"hello")?;
@@ -165,11 +252,11 @@ async fn a_datagram_says_which_address_it_was_sent_to(log: Log) -> io::Result<()
     Ok(())
 }
 
-fn from(address: Ipv4Addr) -> nix::libc::in_pktinfo {
-    let address = nix::libc::in_addr {
+fn from(address: Ipv4Addr) -> libc::in_pktinfo {
+    let address = libc::in_addr {
         s_addr: u32::from(address).to_be(),
     };
-    nix::libc::in_pktinfo {
+    libc::in_pktinfo {
         ipi_ifindex: 0,
         ipi_spec_dst: address,
         ipi_addr: address,

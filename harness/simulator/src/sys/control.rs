@@ -48,7 +48,12 @@ pub(super) unsafe fn read_control(
             }
             let data = std::slice::from_raw_parts(CMSG_DATA(next), length - CMSG_LEN(0) as usize);
             match (header.cmsg_level, header.cmsg_type) {
-                (IPPROTO_IP, libc::IP_TOS) => ancillary.class = Some(small(data)?),
+                (IPPROTO_IP, libc::IP_TOS) => {
+                    ancillary.class = Some(match data {
+                        [byte] => *byte,
+                        _ => small(data)?,
+                    });
+                }
                 (IPPROTO_IP, libc::IP_TTL) => match small(data)? {
                     0 => return Err(Errno(libc::EINVAL)),
                     hops => ancillary.hops = Some(hops),
@@ -59,6 +64,7 @@ pub(super) unsafe fn read_control(
                 }
                 (IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => ancillary.hops = default_or_small(data)?,
                 (IPPROTO_IP, libc::IP_PKTINFO) => {
+                    let data = &exactly::<{ size_of::<in_pktinfo>() }>(data)?;
                     let source = octets(data, offset_of!(in_pktinfo, ipi_spec_dst))?;
                     let source = Ipv4Addr::from_octets(source);
                     ancillary.source = (!source.is_unspecified()).then_some(source.into());
@@ -69,7 +75,7 @@ pub(super) unsafe fn read_control(
                     ancillary.source = (!source.is_unspecified()).then_some(source);
                 }
                 (SOL_UDP, libc::UDP_SEGMENT) => {
-                    ancillary.segment = Some(u16::from_ne_bytes(octets(data, 0)?));
+                    ancillary.segment = Some(u16::from_ne_bytes(exactly(data)?));
                 }
                 (level, name) => {
                     let call = format!("sendmsg with a control message of level {level}, {name}");
@@ -83,20 +89,23 @@ pub(super) unsafe fn read_control(
     Ok(ancillary)
 }
 
-/// One byte, or an integer that fits into one.
+/// An integer that fits into a byte.
 fn small(data: &[u8]) -> Result<u8, Errno> {
-    match data {
-        [byte] => Ok(*byte),
-        _ => u8::try_from(c_int::from_ne_bytes(octets(data, 0)?)).map_err(|_| Errno(libc::EINVAL)),
-    }
+    let number = c_int::from_ne_bytes(exactly(data)?);
+    u8::try_from(number).map_err(|_| Errno(libc::EINVAL))
 }
 
 /// The same; -1 means what the socket's options say.
 fn default_or_small(data: &[u8]) -> Result<Option<u8>, Errno> {
-    match c_int::from_ne_bytes(octets(data, 0)?) {
+    match c_int::from_ne_bytes(exactly(data)?) {
         -1 => Ok(None),
         _ => small(data).map(Some),
     }
+}
+
+/// All of it, if it is as long as it has to be.
+fn exactly<const N: usize>(data: &[u8]) -> Result<[u8; N], Errno> {
+    data.try_into().map_err(|_| Errno(libc::EINVAL))
 }
 
 fn octets<const N: usize>(data: &[u8], at: usize) -> Result<[u8; N], Errno> {
