@@ -95,6 +95,36 @@ fn the_command() {
     say(&format!("the command ends with {exit:?}"));
 }
 
+/// What `squall::main!` makes, played by the test below it: `list` is a word for the command, and
+/// for the test runner the name of this test.
+mod made {
+    use std::io::{self, Write};
+
+    squall::main!(super::every_order_is_booked_once, super::nothing_to_see);
+
+    #[test]
+    fn list() {
+        if std::env::var_os("MADE").is_some() {
+            writeln!(io::stdout(), "it ends with {:?}", main()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_macro_makes_a_main_of_the_tests_that_it_names() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["list"]);
+    command.env("MADE", "yes").env("RUST_TEST_NOCAPTURE", "1");
+    let told = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let named = ["every_order_is_booked_once", "nothing_to_see"].map(|it| told.contains(it));
+    assert_eq!(named, [true, true], "{told}");
+    assert!(!told.contains("a_server_that_forgets"), "{told}");
+    assert!(
+        told.contains("it ends with ExitCode(unix_exit_status(0))"),
+        "{told}"
+    );
+}
+
 /// What the command does when it is given these words: how it ends, what it writes, and what it
 /// complains about.
 fn command(words: &str) -> (u8, String, String) {
