@@ -3,9 +3,10 @@
 //! changes with every packet, and the verdicts on guarantees whether expected or not, have tables
 //! of their own.
 
-use squall::{run, run_in_detail};
-use squall_cli::library;
+use squall::{Scenario, run, run_in_detail};
+use squall_cli::{SYSTEMS, library};
 use squall_reports::{self as reports, Judged, Outcome, Styles, text};
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// Every named scenario, played with seed 1: once, for all tests.
@@ -36,19 +37,48 @@ fn the_picture_on_the_first_screen_is_of_the_run_that_it_names() {
     let scenario = scenarios.find(|it| it.name == "at-most-once-partition");
     let scenario = scenario.expect("it is in the library");
     let record = run_in_detail(&scenario.plan(1)).expect("the run comes to its end");
-    let picture = reports::html::picture(&Judged::new(record));
-    let file = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../reports/at-most-once-partition.svg"
-    );
-    if std::env::var_os("SQUALL_PRINT").is_some() {
-        std::fs::write(file, &picture).expect("it can be written");
+    is_the_picture_of(&Judged::new(record), "at-most-once-partition.svg");
+}
+
+#[test]
+fn each_picture_of_the_gallery_is_of_the_run_beside_it() {
+    let folder = Path::new(REPORTS).join("gallery");
+    let files = std::fs::read_dir(folder).expect("the gallery is there");
+    let mut files: Vec<String> = files
+        .map(|file| file.expect("a file").file_name())
+        .map(|name| name.into_string().expect("UTF-8"))
+        .filter(|name| name.ends_with(".toml"))
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        let source = format!("reports/gallery/{file}");
+        let path = Path::new(REPORTS).join("gallery").join(&file);
+        let text = std::fs::read_to_string(path).expect("it can be read");
+        let scenario = Scenario::parse(&source, &text, SYSTEMS).expect("a scenario");
+        let seed = text.lines().find_map(|line| line.split("--seed ").nth(1));
+        let seed = seed.expect("its seed").parse().expect("a number");
+        let record = run_in_detail(&scenario.plan(seed)).expect("it comes to its end");
+        let judged = Judged::new(record);
+        assert_eq!(judged.outcome, Outcome::NotAsExpected, "{file}");
+        is_the_picture_of(&judged, &source["reports/".len()..].replace("toml", "svg"));
     }
-    let committed = std::fs::read_to_string(file).expect("the picture is there");
+}
+
+/// The folder of what is committed.
+const REPORTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports");
+
+fn is_the_picture_of(judged: &Judged, file: &str) {
+    let picture = reports::html::picture(judged);
+    let path = Path::new(REPORTS).join(file);
+    if std::env::var_os("SQUALL_PRINT").is_some() {
+        std::fs::write(&path, &picture).expect("it can be written");
+    }
+    let committed = std::fs::read_to_string(&path).expect("the picture is there");
     assert!(
         committed == picture,
-        "`SQUALL_PRINT=1 cargo test -p squall-cli --test library picture` writes it anew; so does `squall run \
-         at-most-once-partition --format svg`"
+        "{file}: `SQUALL_PRINT=1 cargo test -p squall-cli --test library picture` draws it anew; so does \
+         `squall run SCENARIO --format svg`"
     );
 }
 
