@@ -2,13 +2,13 @@
 //! and ends with its owner.
 
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
@@ -196,7 +196,9 @@ pub(crate) struct Network {
 struct State {
     server: Mutex<Option<SocketAddr>>,
     cut: AtomicBool,
-    connections: Mutex<Vec<TcpStream>>,
+    /// Those that have not ended.
+    connections: Mutex<HashMap<usize, TcpStream>>,
+    numbers: AtomicUsize,
 }
 
 impl Network {
@@ -207,6 +209,7 @@ impl Network {
             server: Mutex::new(None),
             cut: AtomicBool::new(false),
             connections: Mutex::default(),
+            numbers: AtomicUsize::new(0),
         });
         let carried = Arc::clone(&state);
         thread::spawn(move || {
@@ -225,7 +228,7 @@ impl Network {
     pub(crate) fn cut(&self) {
         self.state.cut.store(true, Ordering::SeqCst);
         let mut connections = self.state.connections.lock().expect("not poisoned");
-        for connection in connections.drain(..) {
+        for (_, connection) in connections.drain() {
             let _ = connection.shutdown(Shutdown::Both);
         }
     }
@@ -243,7 +246,7 @@ impl Drop for Network {
 
 impl State {
     /// Carries bytes both ways, or closes the connection if there is no way through.
-    fn carry(&self, client: TcpStream) {
+    fn carry(self: &Arc<Self>, client: TcpStream) {
         let mut connections = self.connections.lock().expect("not poisoned");
         let server = *self.server.lock().expect("not poisoned");
         let open = server.filter(|_| !self.cut.load(Ordering::SeqCst));
@@ -252,11 +255,15 @@ impl State {
         };
         for (from, to) in [(&client, &server), (&server, &client)] {
             let (mut from, mut to) = (twin(from), twin(to));
-            connections.push(twin(&from));
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+            connections.insert(number, twin(&from));
+            let state = self.clone();
             thread::spawn(move || {
                 let _ = io::copy(&mut from, &mut to);
                 let _ = from.shutdown(Shutdown::Both);
                 let _ = to.shutdown(Shutdown::Both);
+                let mut connections = state.connections.lock().expect("not poisoned");
+                connections.remove(&number);
             });
         }
     }
