@@ -172,14 +172,21 @@ async fn without_a_broker_nobody_is_served_and_afterwards_everybody() {
 async fn a_server_that_loses_its_broker_gives_no_client_a_reason_to_stay_away() {
     let scratch = Scratch::new("cluster-stock");
     let broker = Broker::start("127.0.0.1:0", &scratch).await;
-    let only = server("1.db", &scratch, broker.cluster(Adapter::Log)).await;
+    // A connection that is in no namespace any more would be ended much later.
+    let patient = ServerOptions {
+        ping_interval: Duration::from_secs(10),
+        ping_timeout: Duration::from_secs(10),
+        ..broker.cluster(Adapter::Log)
+    };
+    let only = server("1.db", &scratch, patient).await;
     let login = r#"{"name":"stock","rooms":["lobby"]}"#;
     let (_ann, anns) = user("ann", &[&only]).await;
     anns.connected().await;
     let mut stock = Stock::connect(only.address, login).await;
     let address = broker.address.to_string();
     broker.kill().await;
-    let heard = stock.until_it_ends().await;
+    let heard = timeout(Duration::from_secs(8), stock.until_it_ends()).await;
+    let heard = heard.expect("it ends at once");
     assert!(heard.contains(r#"42["stopping",{}]"#), "{heard}");
     assert!(!heard.contains("\u{2}41"), "{heard}");
     let closed = ask(only.address, &get(HANDSHAKE, "")).await;
