@@ -63,6 +63,11 @@ impl Sessions {
         self.arrived.values().map(|&place| &self[place])
     }
 
+    /// How many sessions are in a room, by its full name.
+    pub(super) fn members(&self, room: &str) -> usize {
+        self.rooms.get(room).map_or(0, BTreeMap::len)
+    }
+
     /// How many rooms are not empty.
     pub(super) fn rooms(&self) -> usize {
         self.rooms.len()

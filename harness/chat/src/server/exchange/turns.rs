@@ -11,7 +11,7 @@
 
 use super::Exchange;
 use crate::cause::Rejection;
-use crate::message::MessageKind;
+use crate::message::{MessageKind, full_name};
 use crate::server::given::Given;
 use crate::server::reply::{Reply, refuse};
 use crate::server::session::SessionNumber;
@@ -23,6 +23,10 @@ use tokio::time::Instant;
 /// The most requests in a turn. What they send to other clients must fit into the queue of a
 /// socket, of which this is a quarter by default.
 const TURN: usize = 32;
+
+/// How many bytes a turn sends before it is long enough: what waits for the next one should not
+/// wait for much of what a crowd is sent.
+const SENT_IN_TURN: usize = 4 * 1024 * 1024;
 
 /// The most bytes that wait in the queue of a session, not counting its first request.
 const WAITING: usize = 1024 * 1024;
@@ -100,7 +104,9 @@ impl Exchange {
 
     fn next_turn(&mut self) -> Vec<(SessionNumber, Given)> {
         let (mut turn, mut resting) = (Vec::new(), Vec::new());
+        let mut sent = 0;
         while turn.len() < TURN
+            && sent < SENT_IN_TURN
             && let Some(number) = self.turns.pop_front()
         {
             let Some(session) = self.sessions.get_mut(number) else {
@@ -111,7 +117,12 @@ impl Exchange {
             };
             self.given_bytes -= given.bytes();
             session.given_bytes -= given.bytes();
-            match (session.given.is_empty(), given.stands_alone()) {
+            let last = session.given.is_empty();
+            if let Given::Message(Submission { room, content, .. }, _) = &given {
+                let room = full_name(&session.namespace, room);
+                sent += content.len() * self.sessions.members(&room);
+            }
+            match (last, given.stands_alone()) {
                 (true, _) => {}
                 (false, true) => self.turns.push_back(number),
                 (false, false) => resting.push(number),
