@@ -2,7 +2,7 @@
 
 use crate::scenario;
 use squall::run;
-use squall_guarantees::EventKind;
+use squall_guarantees::{EventKind, Held};
 
 /// A polling client has a second connection, which is idle for long once nothing is said any more.
 /// It uses that one for its next request while the first waits for an answer.
@@ -51,5 +51,36 @@ fn a_polling_client_keeps_its_connection_however_fast_others_type() {
             let lost = events.find(|event| matches!(event.kind, EventKind::SessionClosed { .. }));
             assert_eq!(lost, None, "seed {seed}, {recovery}");
         }
+    }
+}
+
+/// Each request may have a connection of its own: that the goodbye found no port said nothing about
+/// the request that waited for an answer. The client library went on with that one, and the server
+/// kept the session for ever.
+#[test]
+fn a_goodbye_for_which_no_port_was_free_is_said_again() {
+    let scenario = scenario(
+        r#"
+        clients.names = ["alice", "bob"]
+        chat.transport = "polling"
+        workload = { messages = 20, interval = "500ms..1s" }
+        [[fault]]
+        kind = "ports-used-up"
+        victims = "alice"
+        free = 0
+        at = "5s"
+        for = "12s"
+        [[fault]]
+        kind = "address-change"
+        victims = "alice"
+        at = "6s"
+        "#,
+    );
+    for seed in 1..=6 {
+        let record = run(&scenario.plan(seed)).expect("it comes to its end");
+        let mut leftovers = record.history.leftovers.iter();
+        let sessions = leftovers.find(|it| it.what == Held::Sessions);
+        let sessions = sessions.expect("the server counts them");
+        assert_eq!(sessions.count, 2, "seed {seed}");
     }
 }

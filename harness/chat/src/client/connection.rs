@@ -227,9 +227,7 @@ impl Drop for Connection {
 /// cause are appended. A peer that answers with anything other than the start of a connection has
 /// refused it.
 fn cannot_connect(error: &rust_socketio::Error) -> End {
-    let causes = successors(error.source(), |&cause| cause.source());
-    let network = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
-    let cause = match network.map(io::Error::kind).last() {
+    let cause = match network_error(error) {
         None | Some(io::ErrorKind::ConnectionRefused) => EndCause::Refused,
         Some(io::ErrorKind::TimedOut) => EndCause::GaveUp { after: None },
         Some(_) => EndCause::Closed,
@@ -237,6 +235,13 @@ fn cannot_connect(error: &rust_socketio::Error) -> End {
     let because = error.source().map(|cause| format!(": {cause}"));
     let because = because.unwrap_or_default();
     End::new(cause, format!("cannot connect: {error}{because}"))
+}
+
+/// What the operating system said, if it said anything.
+fn network_error(error: &rust_socketio::Error) -> Option<io::ErrorKind> {
+    let causes = successors(error.source(), |&cause| cause.source());
+    let network = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    network.map(io::Error::kind).last()
 }
 
 /// Interprets the text of rust_socketio's error event.
@@ -265,13 +270,31 @@ async fn say_goodbye(client: Client, will_be_back: bool) {
                     return pending().await;
                 }
             }
-            client.disconnect().await
+            if let Err(error) = client.disconnect().await
+                && leaves_it_connected(&error)
+            {
+                pending().await
+            }
         };
-        // An error means that there is no connection any more.
         if timeout(GOODBYE_TIMEOUT, goodbye).await.is_ok() {
             return;
         }
     }
+}
+
+/// Whether there may be a connection although this came of ending it. Over polling, each request
+/// may have one of its own: that this one did not get through (no port was free, or the address
+/// could not be found) says nothing about the one that waits for the server's answer. Only where
+/// nobody listens any more, nobody answers that one either. Any other error is that of a connection
+/// that has ended.
+fn leaves_it_connected(error: &rust_socketio::Error) -> bool {
+    use rust_engineio::Error::IncompleteResponseFromReqwest;
+    use rust_socketio::Error::IncompleteResponseFromEngineIo;
+    let of_a_request = matches!(
+        error,
+        IncompleteResponseFromEngineIo(IncompleteResponseFromReqwest(_))
+    );
+    of_a_request && network_error(error) != Some(io::ErrorKind::ConnectionRefused)
 }
 
 fn builder(
