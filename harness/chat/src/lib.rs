@@ -60,7 +60,7 @@ pub use broker::serve_broker;
 pub use cause::{EndCause, FailureCause};
 pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport, rows_in_outbox};
 pub use cluster::{Adapter, Cluster, SERVER_RETURNS_WITHIN};
-pub use limits::Limits;
+pub use limits::{FLOOD, Limits};
 pub use message::{Content, EVERYBODY, Message, MessageKind, ROOT, full_name, room_of};
 pub use server::{
     Budget, Census, KEEP_ALIVE, Origins, RecoveryMode, Refusal, ServeError, ServerEvent,

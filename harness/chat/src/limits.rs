@@ -1,5 +1,8 @@
 //! How much is accepted.
 
+/// How many times its allowance a session can try to send before it is disconnected.
+pub const FLOOD: u32 = 10;
+
 /// The limits on what the server accepts. What exceeds them is refused, with the limit in the
 /// answer. Lengths are in bytes of UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +17,8 @@ pub struct Limits {
     pub identity: usize,
     /// The most bytes of messages in one page of a catch-up (a single message may exceed it).
     pub page_bytes: usize,
-    /// How many messages a session may send per second, over time. One that goes on sending ten
-    /// times as many is disconnected.
+    /// How many messages a session may send per second, over time. One that goes on sending
+    /// [`FLOOD`] times as many is disconnected.
     pub rate: u32,
     /// How many it may send at once.
     pub burst: u32,

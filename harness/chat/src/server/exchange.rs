@@ -595,18 +595,24 @@ impl Exchange {
     }
 
     /// Sends the next page to sessions that do not ask for it, as soon as they have read the last
-    /// one: so their queues keep room for other traffic and pings.
+    /// one: so their queues keep room for other traffic and pings. One whose queue took nothing of
+    /// it, though it seemed to be empty, gets it again after the next beat, not at once: a peer
+    /// that reads nothing would keep the server busy with that alone.
     pub(super) fn push_pages(&mut self) -> Pushed {
         let behind = std::mem::take(&mut self.behind);
         let mut pushed = Pushed::Nothing;
         for number in behind {
-            let session = self.sessions.get(number);
+            let session = self.sessions.get_mut(number);
             let Some(session) = session.filter(|it| it.socket.is_some() && !it.live) else {
                 continue;
             };
             match session.queued() {
                 0 => {
                     let offset = session.head;
+                    if session.pushed.replace(offset) == Some(offset) {
+                        self.behind.insert(number);
+                        continue;
+                    }
                     self.give(number, Given::Sync(offset));
                     pushed = Pushed::Some;
                 }
@@ -658,6 +664,11 @@ impl Exchange {
     /// Tells every session that the server is there, and how far its stream has got.
     pub(super) fn beat(&mut self) {
         self.forget_expired();
+        for &number in &self.behind {
+            if let Some(session) = self.sessions.get_mut(number) {
+                session.pushed = None;
+            }
+        }
         for session in self.sessions.iter() {
             let beat = Beat {
                 head: session.live.then_some(session.head),

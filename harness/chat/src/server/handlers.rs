@@ -438,6 +438,7 @@ impl Shared {
                 told = Some(census);
                 (self.observer)(ServerEvent::Census(census));
             }
+            self.see_to_who_is_behind();
         }
     }
 }

@@ -5,7 +5,7 @@ use super::given::Given;
 use super::lines::Line;
 use super::recovery::Kept;
 use crate::frame;
-use crate::limits::Limits;
+use crate::limits::{FLOOD, Limits};
 use crate::message::{Content, EVERYBODY, MessageKind, full_name, local_name, room_of};
 use crate::storage::{NewMessage, StorageError, StoredMessage};
 use crate::wire::{self, Delivery, Login, Particulars, Piece, PieceRequest, Typing, WHOLE};
@@ -17,9 +17,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use tokio::time::Instant;
-
-/// How many times its allowance a session can try to send before it is disconnected.
-const FLOOD: u32 = 10;
 
 /// Counts the sessions of one server in order of arrival.
 pub(super) type SessionNumber = u64;
@@ -51,6 +48,8 @@ pub(super) struct ChatSession {
     pub(super) pieces: bool,
     /// Whether its client asks for each page of a catch-up. Otherwise they come unasked.
     pub(super) pages: bool,
+    /// After which message the last page came unasked, in this beat.
+    pub(super) pushed: Option<i64>,
     /// The id of the last message in this session's stream.
     pub(super) head: i64,
     /// The highest id in use when it became live.
@@ -141,6 +140,7 @@ impl ChatSession {
             live,
             pieces,
             pages: false,
+            pushed: None,
             head,
             live_since: upto,
             given: VecDeque::new(),
