@@ -4,8 +4,9 @@
 //! reports about the same session is a consequence. An end has a cause if somebody meant it, if the
 //! client's program ended, if something disturbed the client within the delivery bound before (a
 //! fault has after-effects for as long as it may take to be noticed and mended), or if the link
-//! explains a time-out: losses in a row, or the messages of the time before, if they keep it busy
-//! for longer than that side waits for a heartbeat, or for an answer, as far as it says how long.
+//! explains a time-out: losses in a row, or the messages that were sent or handled in the time
+//! before, if they keep it busy for longer than that side waits for a heartbeat, or for an answer,
+//! as far as it says how long.
 //! Where nothing is known about what the links carry, an end that nothing else explains is not
 //! judged. Does not look at attempts to connect, nor at a session that its client has not been told
 //! about: that was one. Progress does.
@@ -165,12 +166,15 @@ fn excuse(index: &Index<'_>, client: ClientId, life: &Life<'_>, end: &End<'_>) -
         }
         _ => heartbeat,
     };
-    let busy = bytes_sent(index, since, end.at);
+    let sent = bytes_sent(index, since, end.at);
+    let busy = sent.max(bytes_handled(index, client, since, end.at));
+    let link = index.conditions.link(client);
+    let loses = link.to_client.loss_ppm.max(link.to_server.loss_ppm) > 0;
     let explained = match end.cause {
         EndCause::Refused | EndCause::Malformed | EndCause::Stopping => false,
         // A client that waits in vain says so, except on a transport that looks after its own
-        // heartbeat.
-        EndCause::Closed if end.by_client => losses_explain_silence(index, client, patience),
+        // heartbeat: that one waits behind what is lost and sent again.
+        EndCause::Closed if end.by_client && !loses => false,
         _ => link_explains(index, client, patience, busy),
     };
     explained.then_some(Excuse::LinkExplains)
@@ -181,6 +185,23 @@ fn bytes_sent(index: &Index<'_>, from: Time, until: Time) -> u64 {
     let sent = index.contents.iter().filter(|content| {
         let sent = content.invocation.as_ref();
         sent.is_some_and(|sent| from <= sent.at && sent.at <= until)
+    });
+    sent.map(on_the_wire).sum()
+}
+
+/// How many bytes of messages that were sent by then the client has handled since: they may have
+/// been on their way to it.
+fn bytes_handled(index: &Index<'_>, client: ClientId, from: Time, until: Time) -> u64 {
+    let own = index.incarnations.iter();
+    let handled = own
+        .filter(|incarnation| incarnation.client == client)
+        .flat_map(|incarnation| &incarnation.deliveries)
+        .filter(|delivery| delivery.at >= from);
+    let contents: FxHashSet<_> = handled.map(|delivery| delivery.content).collect();
+    let contents = contents.into_iter().map(|content| index.content(content));
+    let sent = contents.filter(|content| {
+        let sent = content.invocation.as_ref();
+        sent.is_some_and(|sent| sent.at <= until)
     });
     sent.map(on_the_wire).sum()
 }
@@ -433,6 +454,21 @@ mod tests {
         let lossy = told(["alice"]).link("alice", 1_000_000, 200_000);
         let lossy = lossy.disconnected_because(10_000, "alice", EndCause::Closed);
         insta::assert_snapshot!(lossy.verdict(Stability), @"not exercised (1 excused: the link explains it)");
+    }
+
+    /// A client library that looks after its own heartbeat only says that its connection is over.
+    #[test]
+    fn excuses_a_client_whose_heartbeat_waits_behind_old_messages_that_are_sent_again() {
+        let ended = |loss_ppm, handled_at| {
+            let chat = told(["alice", "bob"]).link("alice", 1_000, loss_ppm);
+            let chat = chat.sent_large(100, "bob", "m1", 9_000);
+            let chat = chat.handled(handled_at, "alice", ["m1"]);
+            let chat = chat.disconnected_because(10_000, "alice", EndCause::Closed);
+            chat.verdict(Stability)
+        };
+        insta::assert_snapshot!(ended(1, 5_000), @"held: 1 connection (1 excused: the link explains it)");
+        insta::assert_snapshot!(ended(1, 4_999), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(0, 5_000), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
     }
 
     #[test]
