@@ -14,8 +14,10 @@ pub(crate) mod clock;
 mod connection;
 pub(crate) mod cpu;
 mod datagram;
-// Its files with SQLite's locks are for SQLite alone.
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
+#[cfg_attr(
+    not(feature = "sqlite"),
+    expect(dead_code, reason = "its files with locks are for SQLite")
+)]
 pub(crate) mod disk;
 mod envelope;
 pub(crate) mod environment;
