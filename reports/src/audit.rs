@@ -1,13 +1,15 @@
 //! What a run asked of its simulated systems, and what reached the host: text and JSON.
 
-use crate::json::{VERSION, to_json};
+use crate::document;
 use crate::text::{line, styled};
 use crate::{Engine, Styles};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use squall_guarantees::counted;
 
 /// Every source of entropy and time of one run, and whatever reached the host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Audit {
     /// The scenario's name.
     pub scenario: String,
@@ -22,7 +24,7 @@ pub struct Audit {
 }
 
 /// All calls of one machine and one crate at one door of the operating system.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Source {
     /// What was asked for.
     pub kind: SourceKind,
@@ -46,7 +48,7 @@ pub struct Source {
 }
 
 /// What a program asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
     /// Random bytes.
@@ -59,6 +61,11 @@ pub enum SourceKind {
     File,
     /// A system call that is not simulated, by its number.
     SystemCall,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Document<'a> {
+    audit: &'a Audit,
 }
 
 impl Audit {
@@ -98,15 +105,14 @@ impl Audit {
 
     /// For programs: a document with the version of [`json`](crate::json) and this type's fields.
     pub fn json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            squall: u32,
-            audit: &'a Audit,
-        }
-        to_json(&Document {
-            squall: VERSION,
-            audit: self,
-        })
+        document::write(Document { audit: self })
+    }
+
+    /// The JSON Schema of that document.
+    pub fn schema() -> Value {
+        document::schema::<Document<'_>>(
+            "What `squall audit-entropy --format json` prints: what a run asked its systems for.",
+        )
     }
 
     /// The selected sources, by door and by crate; nothing if there are none.
@@ -225,6 +231,7 @@ mod tests {
     #[test]
     fn programs_get_all_of_it() {
         let audit = audit(vec![source(SourceKind::SystemCall, "server", true)]);
+        crate::testing::assert_is(&audit.json(), Audit::schema());
         let json: serde_json::Value = serde_json::from_str(&audit.json()).expect("JSON");
         assert_eq!(json["audit"]["engine"], "native");
         assert_eq!(json["audit"]["sources"][0]["kind"], "system-call");

@@ -2,8 +2,9 @@
 
 use crate::guilt::Guilt;
 use crate::story::{Entry, tell};
+use crate::talk::{Again, Talk, Visit, event_name, in_rows};
 use crate::way::{Step, Way, way};
-use crate::{InjectedFault, Judged, Role};
+use crate::{InjectedFault, Judged, Role, SayingKind};
 use squall_guarantees::{NotStored, Time, counted, seconds};
 
 /// How many sentences there are at most.
@@ -32,10 +33,13 @@ pub(crate) fn brief(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
         false => at,
     };
     let mut sentences = faults(judged, guilt, until);
+    let mut since = Time::ZERO;
     if let Some(message) = guilt.message {
         let way = way(&judged.record, message, &guilt.receivers);
+        since = way.stations.first().map_or(since, |station| station.at);
         sentences.extend(of_way(&way, at));
     }
+    sentences.extend(of_talk(judged, guilt, [since, until]));
     sentences.extend(of_story(judged, guilt, until));
     sentences.retain(|it| it.rank < NOT_TOLD);
     sentences.sort_by_key(|it| (it.rank, it.entry.at.abs_diff(at)));
@@ -89,29 +93,126 @@ fn faults(judged: &Judged, guilt: &Guilt<'_>, until: Time) -> Vec<Sentence> {
     sentences.collect()
 }
 
+/// How much of what a packet says is told.
+const SAYS_MAX: usize = 240;
+
 fn of_way(way: &Way<'_>, at: Time) -> Vec<Sentence> {
     let it = format!("`{}`", way.content);
-    let stations = way.stations.iter().map(|station| Sentence {
-        rank: match &station.what {
-            Step::Given { .. }
-            | Step::Stored { .. }
-            | Step::Passed { .. }
-            | Step::TakenFor { .. } => 1,
-            // The violation says the same, or this had no part in what led to it.
-            Step::NeverStored | Step::NeverHandled => NOT_TOLD,
-            _ if station.at > at => NOT_TOLD,
-            what if what.is_bad() => 2,
-            Step::Ok { .. } | Step::Handled { .. } => 2,
-            _ => 4,
-        },
+    let is_packet = |what: &Step<'_>| matches!(what, Step::Packet { .. });
+    let mut sent = way.stations.iter().enumerate();
+    let first = sent.find(|(_, it)| is_packet(&it.what) && way.sender == Some(it.place));
+    let first = first.map(|(place, _)| place);
+    let stations = way
+        .stations
+        .iter()
+        .enumerate()
+        .map(|(place, station)| Sentence {
+            rank: match &station.what {
+                Step::Given { .. }
+                | Step::Stored { .. }
+                | Step::Passed { .. }
+                | Step::TakenFor { .. } => 1,
+                // The violation says the same, or this had no part in what led to it; what was
+                // answered is told as what was said.
+                Step::NeverStored | Step::NeverHandled | Step::Answered { .. } => NOT_TOLD,
+                _ if station.at > at => NOT_TOLD,
+                _ if first == Some(place) => 2,
+                what if what.is_bad() => 2,
+                Step::Ok { .. } | Step::Handled { .. } => 2,
+                _ => 4,
+            },
+            entry: Entry {
+                at: station.at,
+                who: station.place.to_owned(),
+                what: match &station.what {
+                    Step::Packet { says, .. } if first == Some(place) && !says.is_empty() => {
+                        let says: String = says.chars().take(SAYS_MAX).collect();
+                        format!("{}; it says {says}", station.words(&it))
+                    }
+                    _ => station.words(&it),
+                },
+                violates: Vec::new(),
+            },
+        });
+    stations.collect()
+}
+
+/// How many clients are told with what was asked and answered when they connected, how often each,
+/// and how much else was said.
+const CLIENTS_MAX: usize = 2;
+const VISITS_MAX: usize = 2;
+const SAYINGS_MAX: usize = 3;
+
+/// What was asked and answered when those involved connected again, and what else they were told in
+/// this time.
+fn of_talk(judged: &Judged, guilt: &Guilt<'_>, [since, until]: [Time; 2]) -> Vec<Sentence> {
+    let record = &judged.record;
+    let talk = Talk::of(record);
+    let mut sentences = Vec::new();
+    let is_client = |name: &&str| record.history.clients.iter().any(|it| it.name == *name);
+    let receivers = guilt.receivers.iter().copied();
+    let others = guilt.involved.iter().copied().filter(is_client);
+    let others = others.filter(|it| !guilt.receivers.contains(it));
+    for name in receivers.chain(others).take(CLIENTS_MAX) {
+        let visits = talk.visits(name);
+        let told = talk.sentences(name, &visits);
+        // The first time there was nothing to come back to.
+        let again = visits.iter().zip(told).skip(1);
+        let near = again.filter(|(visit, _)| visit.until > since && visit.from <= until);
+        let mut near: Vec<_> = near.collect();
+        let from = near.len().saturating_sub(VISITS_MAX);
+        for (_, entries) in near.drain(from..) {
+            let entries = entries.into_iter();
+            sentences.extend(entries.map(|entry| Sentence { rank: 2, entry }));
+        }
+        if !guilt.receivers.contains(&name) {
+            continue;
+        }
+        let greetings = |visit: &Visit<'_>| {
+            let answered = visit.answered.iter();
+            answered
+                .map(|it| (it.packet, event_name(it).to_owned()))
+                .collect::<Vec<_>>()
+        };
+        let greetings: Vec<_> = visits.iter().flat_map(greetings).collect();
+        let then = talk.with(name).filter(|it| {
+            it.kind == SayingKind::Event
+                && it.sent_at >= since
+                && it.sent_at <= until
+                && !greetings.contains(&(it.packet, event_name(it).to_owned()))
+        });
+        let then = in_rows(&talk, then);
+        sentences.extend(
+            then.iter()
+                .take(SAYINGS_MAX)
+                .map(|it| of_saying(&talk, it, 3)),
+        );
+    }
+    let operation = guilt
+        .message
+        .and_then(|it| crate::guilt::operation_of(record, it));
+    let sayings = record.traffic.iter().flat_map(|it| &it.sayings);
+    let answers = sayings.filter(|it| it.about.is_some() && it.about == operation);
+    let answers = in_rows(&talk, answers);
+    sentences.extend(
+        answers
+            .iter()
+            .take(SAYINGS_MAX)
+            .map(|it| of_saying(&talk, it, 1)),
+    );
+    sentences
+}
+
+fn of_saying(talk: &Talk<'_>, again: &Again<'_>, rank: u32) -> Sentence {
+    Sentence {
+        rank,
         entry: Entry {
-            at: station.at,
-            who: station.place.to_owned(),
-            what: station.words(&it),
+            at: again.saying.sent_at,
+            who: talk.name(Some(again.saying.from)).to_owned(),
+            what: again.words(talk),
             violates: Vec::new(),
         },
-    });
-    stations.collect()
+    }
 }
 
 /// What the story of the run says about those involved, and the violation itself.

@@ -1,13 +1,15 @@
 //! Planted bugs, and how each was caught: text and JSON.
 
-use crate::json::{VERSION, to_json};
+use crate::document;
 use crate::text::line;
 use crate::{Case, Why};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use squall_guarantees::{Guarantee, counted};
 
 /// The outcome of the hunt for each planted bug.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Bugs {
     /// After how many seeds a bug was given up.
     pub seeds: u64,
@@ -19,7 +21,7 @@ pub struct Bugs {
 }
 
 /// A planted bug, and the outcome of the hunt for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Bug {
     /// Its name.
     pub bug: String,
@@ -38,7 +40,7 @@ pub struct Bug {
 }
 
 /// A violation of something that holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FalseAlarm {
     /// The seed.
     pub seed: u64,
@@ -47,7 +49,7 @@ pub struct FalseAlarm {
 }
 
 /// What a planted bug looks like once its run was made small, and what causes it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Explained {
     /// Its name.
     pub bug: String,
@@ -78,7 +80,7 @@ pub struct Explained {
 }
 
 /// How large a world is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WorldSize {
     /// Faults, hostile peers, and a middlebox.
     pub faults: usize,
@@ -135,16 +137,14 @@ impl Bugs {
 
     /// For programs: a document with the version of [`json`](crate::json) and this type's fields.
     pub fn json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            squall: u32,
-            #[serde(flatten)]
-            bugs: &'a Bugs,
-        }
-        to_json(&Document {
-            squall: VERSION,
-            bugs: self,
-        })
+        document::write(self)
+    }
+
+    /// The JSON Schema of that document.
+    pub fn schema() -> Value {
+        document::schema::<Self>(
+            "What `squall bugs --format json` prints: the planted bugs, and how each was caught.",
+        )
     }
 }
 
@@ -358,6 +358,7 @@ mod tests {
     #[test]
     fn programs_get_all_of_it_and_explanations_only_if_there_are_some() {
         let json = |bugs: &Bugs| -> serde_json::Value {
+            crate::testing::assert_is(&bugs.json(), Bugs::schema());
             serde_json::from_str(&bugs.json()).expect("JSON")
         };
         let mut bugs = bugs();

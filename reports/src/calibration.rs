@@ -1,11 +1,13 @@
 //! How the TCP of the simulated world compares with that of Linux: text, JSON and Markdown.
 
-use crate::json::{VERSION, to_json};
+use crate::document;
 use crate::text::line;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 /// Measurements of the world and of a Linux kernel.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Calibration {
     /// The Linux kernel.
     pub kernel: String,
@@ -15,7 +17,7 @@ pub struct Calibration {
 }
 
 /// One thing that was measured on both.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Measurement {
     /// What was measured, and under which conditions.
     pub what: String,
@@ -87,16 +89,14 @@ impl Calibration {
 
     /// For programs: a document with the version of [`json`](crate::json) and this type's fields.
     pub fn json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            squall: u32,
-            #[serde(flatten)]
-            calibration: &'a Calibration,
-        }
-        to_json(&Document {
-            squall: VERSION,
-            calibration: self,
-        })
+        document::write(self)
+    }
+
+    /// The JSON Schema of that document.
+    pub fn schema() -> Value {
+        document::schema::<Self>(
+            "What `squall calibrate --format json` prints: TCP in the simulated world beside that of Linux.",
+        )
     }
 }
 
@@ -152,6 +152,7 @@ mod tests {
 
     #[test]
     fn programs_get_all_of_it() {
+        crate::testing::assert_is(&calibration().json(), Calibration::schema());
         let json: serde_json::Value = serde_json::from_str(&calibration().json()).expect("JSON");
         assert_eq!(
             (&json["squall"], &json["kernel"]),

@@ -7,16 +7,18 @@
 //! with another seed on the other: where a scenario does not promise that a guarantee holds, it is
 //! enough that both engines see it violated.
 
-use crate::json::{VERSION, to_json};
+use crate::document;
 use crate::text::{line, paragraph, styled, title};
 use crate::{Case, Engine, Expected, Judgement, Styles, Summary, Tally};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use squall_guarantees::{Guarantee, Verdict, counted};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The same seeds of one scenario on both engines.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Comparison {
     /// The scenario's name.
     pub scenario: String,
@@ -34,7 +36,7 @@ pub struct Comparison {
 }
 
 /// One of something for each engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Both<T> {
     /// For the native engine.
     pub native: T,
@@ -43,7 +45,7 @@ pub struct Both<T> {
 }
 
 /// Something on which the engines disagree with some seeds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Difference {
     /// In which way.
     pub differs: Differs,
@@ -58,7 +60,7 @@ pub struct Difference {
 }
 
 /// In which way two verdicts differ. The worse is the smaller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Differs {
     /// Held on one engine, violated on the other.
@@ -82,7 +84,7 @@ pub struct Measured {
 }
 
 /// What an engine reports for one run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Statement {
     /// The verdict with what it rests on, in words.
     pub says: String,
@@ -91,12 +93,17 @@ pub struct Statement {
 }
 
 /// What runs cost on one engine.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Cost {
     /// Real seconds from a run's start to its record. Concurrent runs slow each other down.
     pub wall_seconds_per_run: f64,
     /// Virtual seconds that pass per real second.
     pub simulated_seconds_per_real_second: f64,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Document<'a> {
+    comparison: &'a Comparison,
 }
 
 impl Comparison {
@@ -215,15 +222,14 @@ impl Comparison {
 
     /// For programs: a document with the version of [`json`](crate::json) and this type's fields.
     pub fn json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            squall: u32,
-            comparison: &'a Comparison,
-        }
-        to_json(&Document {
-            squall: VERSION,
-            comparison: self,
-        })
+        document::write(Document { comparison: self })
+    }
+
+    /// The JSON Schema of that document.
+    pub fn schema() -> Value {
+        document::schema::<Document<'_>>(
+            "What `squall compare-engines --format json` prints for each scenario: the same runs on both engines.",
+        )
     }
 }
 
@@ -442,6 +448,7 @@ mod tests {
 
     #[test]
     fn json() {
+        crate::testing::assert_is(&comparison().json(), Comparison::schema());
         insta::assert_snapshot!(comparison().json());
     }
 

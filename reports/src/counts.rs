@@ -1,11 +1,12 @@
 //! How much happened in a run.
 
 use crate::Record;
+use schemars::JsonSchema;
 use serde::Serialize;
 use squall_guarantees::EventKind;
 
 /// What can be counted in a record's history; [`NetworkCounts`](crate::NetworkCounts) has the rest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counts {
     /// Messages that users gave to their clients.
     pub messages: u64,
@@ -47,6 +48,8 @@ impl Counts {
                 | EventKind::Disconnected { .. }
                 | EventKind::Online { .. }
                 | EventKind::Offline { .. }
+                | EventKind::Missed { .. }
+                | EventKind::Repeated { .. }
                 | EventKind::SessionOpened { .. }
                 | EventKind::SessionClosed { .. } => {}
             }

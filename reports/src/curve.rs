@@ -2,11 +2,12 @@
 //! there with other dice comes to the same. It was decided where that jumps.
 
 use crate::answers::Answers;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_guarantees::{Time, nanoseconds, seconds};
+use squall_guarantees::{Nanoseconds, Time, seconds};
 
 /// How probable a violation was, from the beginning of its run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Curve {
     /// In time order, over the whole run.
     pub points: Vec<Point>,
@@ -19,10 +20,10 @@ pub struct Curve {
 }
 
 /// What became of the futures of one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// The moment from which other dice decided.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// How they ended.
     pub futures: Answers,

@@ -1,12 +1,14 @@
 //! What became of one run, as a line of JSON: the same fields whichever command has played it.
 
-use crate::json::VERSION;
+use crate::document;
 use crate::{Engine, Outcome, Summary};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use squall_guarantees::{Guarantee, Verdict};
 
 /// A run that has ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ended<'a> {
     /// The scenario's name; of a world, what it completes.
     pub scenario: &'a str,
@@ -43,27 +45,32 @@ impl<'a> Ended<'a> {
 
     /// The line, without a line break.
     pub fn line(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            squall: u32,
-            run: &'a Ended<'a>,
-        }
-        let document = Document {
-            squall: VERSION,
-            run: self,
-        };
-        serde_json::to_string(&document).expect("our documents are valid JSON")
+        document::write_line(Document { run: self })
     }
+
+    /// The JSON Schema of such a line.
+    pub fn schema() -> Value {
+        document::schema::<Document<'_>>(
+            "What every command that makes runs prints with `--format jsonl`, a line for each run as it ends.",
+        )
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Document<'a> {
+    run: &'a Ended<'a>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{judged, record};
+    use crate::testing::{assert_is, judged, record};
 
     #[test]
     fn a_run_is_one_line() {
         let summary = Summary::of(&judged(record()));
-        insta::assert_snapshot!(Ended::of("example", Engine::Native, &summary).line(), @r#"{"squall":1,"run":{"scenario":"example","seed":42,"engine":"native","outcome":"not-as-expected","violated":["at-most-once","at-least-once","exactly-once"],"what":["at-least-once violated","exactly-once violated"],"command":"squall run example --seed 42"}}"#);
+        let line = Ended::of("example", Engine::Native, &summary).line();
+        assert_is(&line, Ended::schema());
+        insta::assert_snapshot!(line, @r#"{"squall":1,"run":{"scenario":"example","seed":42,"engine":"native","outcome":"not-as-expected","violated":["at-most-once","at-least-once","exactly-once"],"what":["at-least-once violated","exactly-once violated"],"command":"squall run example --seed 42"}}"#);
     }
 }

@@ -4,16 +4,18 @@
 //! The result does not depend on the order in which the runs ended. It says nothing about how fast
 //! they were: the same seeds give the same report.
 
-use crate::json::{VERSION, to_json};
+use crate::document;
 use crate::markdown::{inline, sign};
 use crate::text::{line, paragraph, styled, title};
 use crate::{Engine, Expected, InjectedFault, Judged, Judgement, Outcome, Sight, Styles};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use squall_guarantees::{Guarantee, Verdict, counted, natural};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an exploration keeps of one run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// The run's seed.
     pub seed: u64,
@@ -32,7 +34,7 @@ pub struct Summary {
 }
 
 /// What became of a fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Struck {
     /// What it was, in words.
     pub what: String,
@@ -107,7 +109,7 @@ impl Summary {
 }
 
 /// Many runs of one scenario.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Exploration {
     /// The scenario's name.
     pub scenario: String,
@@ -132,7 +134,7 @@ pub struct Exploration {
 }
 
 /// Runs in which the same things differed from what was expected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// Their outcome.
     pub outcome: Outcome,
@@ -145,7 +147,7 @@ pub struct Finding {
 }
 
 /// The first run of a group, by seed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct First {
     /// Its seed.
     pub seed: u64,
@@ -156,7 +158,7 @@ pub struct First {
 }
 
 /// The verdicts on one guarantee in all runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Tally {
     /// The guarantee.
     pub guarantee: Guarantee,
@@ -170,6 +172,11 @@ pub struct Tally {
     pub not_exercised: u64,
     /// The smallest seed with a violation.
     pub first_violated: Option<u64>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Document<'a> {
+    exploration: &'a Exploration,
 }
 
 impl Exploration {
@@ -285,15 +292,14 @@ impl Exploration {
 
     /// For programs: a document with the version of [`json`](crate::json) and this type's fields.
     pub fn json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            squall: u32,
-            exploration: &'a Exploration,
-        }
-        to_json(&Document {
-            squall: VERSION,
-            exploration: self,
-        })
+        document::write(Document { exploration: self })
+    }
+
+    /// The JSON Schema of that document.
+    pub fn schema() -> Value {
+        document::schema::<Document<'_>>(
+            "What `squall run --seeds N --format json` prints for each scenario: many runs, summed up.",
+        )
     }
 
     /// For the summary page of a continuous-integration job; shows at most 20 findings.
@@ -510,6 +516,7 @@ mod tests {
 
     #[test]
     fn json() {
+        crate::testing::assert_is(&exploration().json(), Exploration::schema());
         insta::assert_snapshot!(exploration().json());
     }
 

@@ -7,6 +7,8 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+    /// For programs that need no history.
+    Brief,
     /// For web pages, such as the summary of a CI job.
     Markdown,
     /// A self-contained page.
@@ -25,9 +27,10 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 9] = [
+    pub const ALL: [Format; 10] = [
         Format::Text,
         Format::Json,
+        Format::Brief,
         Format::Markdown,
         Format::Html,
         Format::Junit,
@@ -48,6 +51,7 @@ impl Format {
         match self {
             Format::Text => "text",
             Format::Json => "json",
+            Format::Brief => "brief",
             Format::Markdown => "markdown",
             Format::Html => "html",
             Format::Junit => "junit",
@@ -63,6 +67,7 @@ impl Format {
         match self {
             Format::Text => "For people",
             Format::Json => "For programs",
+            Format::Brief => "For programs, without the history and the packets",
             Format::Markdown => "For pages on the web, as the summary of a CI job",
             Format::Html => "A page with a diagram, for a browser",
             Format::Junit => "For test runners and what collects their results",
@@ -80,6 +85,7 @@ impl Format {
         match self {
             Format::Text => "txt",
             Format::Json => "json",
+            Format::Brief => "brief.json",
             Format::Markdown => "md",
             Format::Html => "html",
             Format::Junit => "junit.xml",

@@ -2,33 +2,44 @@
 //! a message of the same kind with which all went well.
 
 use crate::{Judged, Judgement, Outcome, Record};
-use squall_guarantees::{EventKind, Guarantee, Moment, Verdict, Violation};
-use std::collections::{BTreeMap, BTreeSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use squall_guarantees::{EventKind, Guarantee, Moment, OperationId, Verdict, Violation};
+use std::cell::OnceCell;
 
-/// The most telling violation: unexpected ones come first. If a guarantee is given, only its
-/// violation. None if nothing was violated.
+/// The most telling violation: unexpected ones come first, and of these the ones of guarantees that
+/// the scenario names, because it is about them. If a guarantee is given, only its violation. None
+/// if nothing was violated.
 pub fn most_telling(
     judged: &Judged,
     wanted: Option<Guarantee>,
 ) -> Option<(&Judgement, &Violation)> {
-    let violated = |expected: bool| {
-        let order = Guarantee::most_telling_first().into_iter();
-        let mut order = order.filter(|it| wanted.is_none_or(|wanted| wanted == *it));
-        order.find_map(|guarantee| {
-            let mut judgements = judged.judgements.iter();
-            let judgement = judgements.find(|it| it.guarantee == guarantee)?;
-            let Verdict::Violated(violation) = &judgement.verdict else {
-                return None;
-            };
-            let is_expected = judgement.outcome() != Outcome::NotAsExpected;
-            (is_expected == expected).then_some((judgement, &**violation))
-        })
-    };
-    violated(false).or_else(|| violated(true))
+    let mut violated = violated(judged).into_iter();
+    violated.find(|(judgement, _)| wanted.is_none_or(|wanted| wanted == judgement.guarantee))
+}
+
+/// All that was violated, in that order.
+fn violated(judged: &Judged) -> Vec<(&Judgement, &Violation)> {
+    let order = Guarantee::most_telling_first().into_iter();
+    let violated = order.filter_map(|guarantee| {
+        let mut judgements = judged.judgements.iter();
+        let judgement = judgements.find(|it| it.guarantee == guarantee)?;
+        let Verdict::Violated(violation) = &judgement.verdict else {
+            return None;
+        };
+        Some((judgement, &**violation))
+    });
+    let mut violated: Vec<_> = violated.collect();
+    violated.sort_by_key(|(judgement, _)| match judgement.outcome() {
+        Outcome::NotAsExpected if judgement.is_named() => 0,
+        Outcome::NotAsExpected => 1,
+        _ => 2,
+    });
+    violated
 }
 
 /// The violation that a report tells first.
 pub(crate) struct Guilt<'j> {
+    record: &'j Record,
     pub(crate) judgement: &'j Judgement,
     pub(crate) violation: &'j Violation,
     /// When it happened, to whom, and what it was.
@@ -37,8 +48,9 @@ pub(crate) struct Guilt<'j> {
     pub(crate) message: Option<&'j str>,
     /// The other messages of the evidence.
     pub(crate) others: Vec<&'j str>,
-    /// A message with which all went well, to compare with the first.
-    pub(crate) healthy: Option<&'j str>,
+    /// Where a message was given with which all went well, among the events, once somebody has
+    /// asked.
+    healthy: OnceCell<Option<usize>>,
     /// The clients that were wronged, or did wrong.
     pub(crate) receivers: Vec<&'j str>,
     /// The machines that it concerns: the sender of the message first.
@@ -57,24 +69,23 @@ impl<'j> Guilt<'j> {
     pub(crate) fn others_of(&self, judged: &'j Judged) -> Vec<Self> {
         let mut known: Vec<&str> = self.message.into_iter().collect();
         let mut others = Vec::new();
-        for guarantee in Guarantee::most_telling_first() {
-            let mut judgements = judged.judgements.iter();
-            let judgement = judgements.find(|it| it.guarantee == guarantee);
-            if let Some(judgement) = judgement
-                && let Verdict::Violated(violation) = &judgement.verdict
-                && guarantee != self.judgement.guarantee
+        for guilt in self.all_others_of(judged) {
+            if guilt
+                .message
+                .is_some_and(|message| !known.contains(&message))
             {
-                let guilt = Guilt::by(judged, judgement, violation);
-                if guilt
-                    .message
-                    .is_some_and(|message| !known.contains(&message))
-                {
-                    known.extend(guilt.message);
-                    others.push(guilt);
-                }
+                known.extend(guilt.message);
+                others.push(guilt);
             }
         }
         others
+    }
+
+    /// What else was violated, the most telling first.
+    pub(crate) fn all_others_of(&self, judged: &'j Judged) -> impl Iterator<Item = Self> {
+        let others = violated(judged).into_iter();
+        let others = others.filter(|it| it.0.guarantee != self.judgement.guarantee);
+        others.map(|(judgement, violation)| Guilt::by(judged, judgement, violation))
     }
 
     fn by(judged: &'j Judged, judgement: &'j Judgement, violation: &'j Violation) -> Self {
@@ -87,7 +98,12 @@ impl<'j> Guilt<'j> {
         let clients = record.history.clients.iter().map(|client| &*client.name);
         let receivers = clients.filter(|name| moment.who.iter().any(|who| who == name));
         let receivers: Vec<&str> = receivers.collect();
-        let names = moment.who.iter();
+        // Who it is about may be named in what was done only: the user who is shown wrongly.
+        let words = moment
+            .what
+            .split(|c: char| c.is_whitespace() || ",.;:".contains(c));
+        let named = words.filter(|_| message.is_none());
+        let names = moment.who.iter().map(String::as_str).chain(named);
         let names = names.filter_map(|name| machine_named(record, name));
         let mut involved: Vec<&str> = sender.into_iter().collect();
         for name in names {
@@ -96,14 +112,29 @@ impl<'j> Guilt<'j> {
             }
         }
         Guilt {
+            record,
             judgement,
             violation,
-            healthy: message.and_then(|it| healthy(record, it, &contents, &receivers)),
+            healthy: OnceCell::new(),
             others: contents.iter().skip(1).copied().collect(),
             message,
             receivers,
             involved,
             moment,
+        }
+    }
+
+    /// A message with which all went well, to compare with the first.
+    pub(crate) fn healthy(&self) -> Option<&'j str> {
+        let place = *self.healthy.get_or_init(|| {
+            let message = self.message?;
+            let others = self.others.iter().copied();
+            let not: Vec<&str> = [message].into_iter().chain(others).collect();
+            healthy(self.record, message, &not, &self.receivers)
+        });
+        match &self.record.history.events[place?].kind {
+            EventKind::Invoked { content, .. } => Some(content),
+            _ => None,
         }
     }
 
@@ -118,6 +149,19 @@ impl<'j> Guilt<'j> {
 fn machine_named<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
     let mut names = record.machines.iter().map(|machine| machine.name.as_str());
     names.find(|machine| *machine == name)
+}
+
+/// The operation that sent a message.
+pub(crate) fn operation_of(record: &Record, content: &str) -> Option<OperationId> {
+    let mut events = record.history.events.iter();
+    events.find_map(|event| match &event.kind {
+        EventKind::Invoked {
+            operation,
+            content: given,
+            ..
+        } if given == content => Some(*operation),
+        _ => None,
+    })
 }
 
 /// The user whose client was given a message.
@@ -136,21 +180,16 @@ pub(crate) fn sender_of<'r>(record: &'r Record, content: &str) -> Option<&'r str
 /// A message with which all went well: said in the same room, stored once, and handled once by each
 /// of these receivers and by as many others as possible. Of these, one from the same sender, the
 /// last before this one or the first after it.
-fn healthy<'r>(
-    record: &'r Record,
-    content: &str,
-    not: &[&str],
-    receivers: &[&str],
-) -> Option<&'r str> {
+fn healthy(record: &Record, content: &str, not: &[&str], receivers: &[&str]) -> Option<usize> {
     let history = &record.history;
-    let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut rows: FxHashMap<&str, u64> = FxHashMap::default();
     for row in &history.database {
         *rows.entry(&row.content).or_default() += 1;
     }
-    let mut handled: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-    let mut retried = BTreeSet::new();
+    let mut handled: FxHashMap<&str, Vec<u32>> = FxHashMap::default();
+    let mut retried = FxHashSet::default();
     let mut given = Vec::new();
-    for event in &history.events {
+    for (place, event) in history.events.iter().enumerate() {
         match &event.kind {
             EventKind::Delivered { content, .. } => {
                 handled.entry(content).or_default().push(event.client.0);
@@ -171,6 +210,7 @@ fn healthy<'r>(
                 *kind,
                 *operation,
                 &**content,
+                place,
             )),
             _ => {}
         }
@@ -196,7 +236,7 @@ fn healthy<'r>(
     let most = well.iter().map(|(all, _)| *all).max()?;
     let well = well.into_iter().filter(|(all, _)| *all == most);
     let best = well.min_by_key(|(_, it)| (it.1 != client, it.0 > at, it.0.abs_diff(at), it.5));
-    best.map(|(_, it)| it.5)
+    best.map(|(_, it)| it.6)
 }
 
 #[cfg(test)]
@@ -209,6 +249,7 @@ mod tests {
         let judged = Judged::new(with_traffic());
         let guilt = Guilt::of(&judged).expect("something is wrong");
         assert_eq!(guilt.judgement.outcome(), Outcome::NotAsExpected);
-        assert_eq!((guilt.message, guilt.healthy), (Some("m3"), Some("m1")));
+        assert_eq!(guilt.message, Some("m3"));
+        assert_eq!(guilt.healthy(), Some("m1"));
     }
 }

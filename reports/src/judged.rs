@@ -1,6 +1,7 @@
 //! A record with its verdicts, compared with what its scenario expects.
 
 use crate::{Expected, InjectedFault, Record};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{Asked, Guarantee, Verdict, check};
 use std::fmt;
@@ -17,7 +18,7 @@ pub struct Judged {
 }
 
 /// The verdict on one guarantee, and what the scenario expects of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Judgement {
     /// The guarantee.
     pub guarantee: Guarantee,
@@ -30,7 +31,9 @@ pub struct Judgement {
 }
 
 /// Whether a run went as its scenario expects. The worse is the greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Every expectation was met, and nothing else was violated.

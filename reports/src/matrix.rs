@@ -2,8 +2,10 @@
 //! class of fault. Text, JSON and Markdown.
 
 use crate::Case;
-use crate::json::{VERSION, to_json};
+use crate::document;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use squall_guarantees::{Guarantee, Verdict, counted};
 
 /// What was found in each place of the grid; places with the same transport and mode are adjacent.
@@ -90,6 +92,33 @@ const MARKDOWN: Drawing = Drawing {
     ruler: Some("|---"),
 };
 
+#[derive(Serialize, JsonSchema)]
+struct Document<'a> {
+    /// How many seeds each cell was played with.
+    seeds: u64,
+    matrix: Vec<Row<'a>>,
+}
+
+/// A cell: the verdicts on a guarantee.
+#[derive(Serialize, JsonSchema)]
+struct Row<'a> {
+    guarantee: Guarantee,
+    transport: &'a str,
+    mode: &'a str,
+    /// The class of faults.
+    fault: &'a str,
+    /// The name of its scenario.
+    scenario: &'a str,
+    /// In how many runs it held.
+    held: u64,
+    /// In how many runs it was violated.
+    violated: u64,
+    /// In how many runs it was not exercised.
+    not_exercised: u64,
+    /// The smallest seed with a violation.
+    first_violated: Option<u64>,
+}
+
 impl Matrix {
     /// For the terminal: a table for each transport and mode.
     pub fn text(&self) -> String {
@@ -135,24 +164,6 @@ impl Matrix {
 
     /// For programs: a document with the version of [`json`](crate::json), and a row for each cell.
     pub fn json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            squall: u32,
-            seeds: u64,
-            matrix: Vec<Row<'a>>,
-        }
-        #[derive(Serialize)]
-        struct Row<'a> {
-            guarantee: Guarantee,
-            transport: &'a str,
-            mode: &'a str,
-            fault: &'a str,
-            scenario: &'a str,
-            held: u64,
-            violated: u64,
-            not_exercised: u64,
-            first_violated: Option<u64>,
-        }
         let rows = self.places.iter().flat_map(|place| {
             let cells = Guarantee::ALL.into_iter().zip(&place.cells);
             cells.map(|(guarantee, cell)| Row {
@@ -167,11 +178,17 @@ impl Matrix {
                 first_violated: cell.first_violated,
             })
         });
-        to_json(&Document {
-            squall: VERSION,
+        document::write(Document {
             seeds: self.seeds,
             matrix: rows.collect(),
         })
+    }
+
+    /// The JSON Schema of that document.
+    pub fn schema() -> Value {
+        document::schema::<Document<'_>>(
+            "What `squall matrix --format json` prints: what holds over what, under which fault.",
+        )
     }
 }
 
@@ -270,6 +287,7 @@ mod tests {
 
     #[test]
     fn programs_get_a_row_for_each_cell() {
+        crate::testing::assert_is(&matrix().json(), Matrix::schema());
         let json: serde_json::Value = serde_json::from_str(&matrix().json()).expect("JSON");
         let cells = json["matrix"].as_array().expect("a list");
         assert_eq!(cells.len(), 2 * Guarantee::ALL.len());

@@ -1,17 +1,19 @@
 //! The behaviours of the simulated kernel, each next to the real one's: text and JSON.
 
 use crate::Styles;
-use crate::json::{VERSION, to_json};
+use crate::document;
 use crate::text::{line, styled};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 /// Behaviours that were seen on both kernels; those of a group are adjacent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Parity(pub Vec<Behaviour>);
 
 /// One behaviour, on both kernels.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Behaviour {
     /// What it is about.
     pub group: String,
@@ -28,7 +30,7 @@ pub struct Behaviour {
 }
 
 /// How two kernels compare in one behaviour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Agreement {
     /// Both show the same.
@@ -58,6 +60,11 @@ impl Agreement {
             Agreement::NotAvailable => "not available here",
         }
     }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Document<'a> {
+    parity: &'a Parity,
 }
 
 impl Parity {
@@ -91,15 +98,14 @@ impl Parity {
 
     /// For programs: a document with the version of [`json`](crate::json) and this type's fields.
     pub fn json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            squall: u32,
-            parity: &'a Parity,
-        }
-        to_json(&Document {
-            squall: VERSION,
-            parity: self,
-        })
+        document::write(Document { parity: self })
+    }
+
+    /// The JSON Schema of that document.
+    pub fn schema() -> Value {
+        document::schema::<Document<'_>>(
+            "What `squall parity --format json` prints: the simulated kernel beside the real one.",
+        )
     }
 
     /// Whether all of them are acceptable.
@@ -177,6 +183,7 @@ mod tests {
 
     #[test]
     fn programs_get_all_of_it() {
+        crate::testing::assert_is(&parity().json(), Parity::schema());
         let json: serde_json::Value = serde_json::from_str(&parity().json()).expect("JSON");
         assert_eq!(json["parity"][1]["outcome"], "explained");
         assert_eq!(json["parity"][3]["outcome"], "not-available");

@@ -3,14 +3,15 @@
 use crate::sight::Sight;
 use crate::traffic::Traffic;
 use crate::why::Why;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_guarantees::{Guarantee, History, nanoseconds};
+use squall_guarantees::{Guarantee, History, Nanoseconds, NanosecondsOrNull};
 use std::fmt;
 use std::time::Duration;
 
 /// Everything that a run left behind. The same scenario and seed give the same record, byte for
 /// byte.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
     /// The scenario's name.
     pub scenario: String,
@@ -52,7 +53,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Why>,
     /// How long the run took in virtual time.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub duration: Duration,
 }
 
@@ -64,7 +65,7 @@ impl Record {
 }
 
 /// What schedules the machines of a run, keeps their time and carries their packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
     /// The simulator's own. Records from before there was another engine do not name it.
@@ -95,7 +96,7 @@ impl Engine {
 }
 
 /// A simulated computer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Machine {
     /// Its name, unique in the run.
     pub name: String,
@@ -111,7 +112,9 @@ pub struct Machine {
 }
 
 /// What a machine is there for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// It uses the system.
@@ -128,7 +131,7 @@ pub enum Role {
 }
 
 /// One injected fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InjectedFault {
     /// Its name in the scenario, whatever the seed: `fault 2`, `middlebox`, `hostile-1`.
     #[serde(default)]
@@ -143,10 +146,10 @@ pub struct InjectedFault {
     /// What it was and whom it hit, in words: `partition between server and alice`.
     pub what: String,
     /// When it began.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub from: Duration,
     /// When it ended; none if it lasted to the end of the run.
-    #[serde(with = "nanoseconds::option")]
+    #[serde(with = "NanosecondsOrNull")]
     pub until: Option<Duration>,
     /// How often it struck: packets, connections, operations or machines, depending on the fault.
     /// None if not counted.
@@ -155,10 +158,10 @@ pub struct InjectedFault {
 }
 
 /// What a machine between clients and servers did of its own accord.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Incident {
     /// When.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Duration,
     /// Which machine.
     pub machine: String,
@@ -167,10 +170,10 @@ pub struct Incident {
 }
 
 /// A machine's program panicked: a finding of the run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Panic {
     /// When.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Duration,
     /// Which machine.
     pub machine: String,
@@ -181,7 +184,7 @@ pub struct Panic {
 }
 
 /// What the scenario expects of one guarantee.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Expectation {
     /// The guarantee.
     pub guarantee: Guarantee,
@@ -190,7 +193,7 @@ pub struct Expectation {
 }
 
 /// What is expected of a guarantee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expected {
     /// It must hold.
@@ -238,7 +241,7 @@ impl Expected {
 }
 
 /// What the network carried.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkCounts {
     /// IP packets that machines sent.
     pub sent: u64,

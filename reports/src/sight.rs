@@ -1,11 +1,14 @@
 //! What a scenario says must be seen in its runs. A scenario that is named for retries shows
 //! nothing if nothing is retried, whatever its verdicts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Something that can be seen in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sight {
     /// A client sent a message again.

@@ -6,8 +6,9 @@
 
 use crate::{
     Engine, Expectation, Expected, Incident, InjectedFault, Judged, Machine, NetworkCounts, Packet,
-    PacketEnd, Record, Role, Segment, Traffic,
+    PacketEnd, Record, Role, Segment, Traffic, document,
 };
+use serde_json::Value;
 use squall_guarantees::EventKind::{self, *};
 use squall_guarantees::{
     Bounds, Client, ClientId, EndCause, Event, Guarantee, History, Lost, MessageKind, OperationId,
@@ -49,6 +50,21 @@ pub(crate) fn judged(record: Record) -> Judged {
     let judgements = &mut judged.judgements;
     judgements.retain(|judgement| is_reviewed(judgement.guarantee));
     judged
+}
+
+/// Panics unless a document is what its schema says, and nothing besides.
+pub(crate) fn assert_is(document: &str, schema: Value) {
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler
+        .add_resource("schema.json", document::strict(schema))
+        .expect("a schema");
+    let index = compiler
+        .compile("schema.json", &mut schemas)
+        .expect("a schema of 2020-12");
+    let document: Value = serde_json::from_str(document).expect("JSON");
+    if let Err(error) = schemas.validate(&document, index) {
+        panic!("{error:#}");
+    }
 }
 
 const ALICE: ClientId = ClientId(0);
@@ -155,6 +171,7 @@ pub(crate) fn with_traffic() -> Record {
                 packet(4, (0, 2), 4_020, PacketEnd::Cut, "42[\"m2\"]"),
             ],
             left_out: 7,
+            sayings: Vec::new(),
         }),
         ..record()
     }
@@ -242,6 +259,7 @@ pub(crate) fn crowd(clients: u32, messages: u32) -> Record {
     record.traffic = Some(Traffic {
         packets,
         left_out: 0,
+        sayings: Vec::new(),
     });
     record
 }

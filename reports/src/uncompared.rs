@@ -2,12 +2,14 @@
 
 use crate::Case;
 use crate::Styles;
-use crate::json::{VERSION, to_json};
+use crate::document;
 use crate::text::{line, paragraph, styled};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 /// A scenario with too many machines for the second engine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Uncompared {
     /// The scenario's name.
     pub scenario: String,
@@ -17,6 +19,11 @@ pub struct Uncompared {
     pub most_machines: usize,
     /// Why there is a limit, in words.
     pub reason: &'static str,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Document<'a> {
+    uncompared: &'a Uncompared,
 }
 
 impl Uncompared {
@@ -62,15 +69,14 @@ impl Uncompared {
 
     /// For programs: a document with the version of [`json`](crate::json) and this type's fields.
     pub fn json(&self) -> String {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            squall: u32,
-            uncompared: &'a Uncompared,
-        }
-        to_json(&Document {
-            squall: VERSION,
-            uncompared: self,
-        })
+        document::write(Document { uncompared: self })
+    }
+
+    /// The JSON Schema of that document.
+    pub fn schema() -> Value {
+        document::schema::<Document<'_>>(
+            "What `squall compare-engines --format json` prints for a scenario that it leaves out.",
+        )
     }
 }
 
@@ -93,6 +99,7 @@ mod tests {
 
     #[test]
     fn the_document_says_why() {
+        crate::testing::assert_is(&crowd().json(), Uncompared::schema());
         insta::assert_snapshot!(crowd().json(), @r#"
         {
           "squall": 1,

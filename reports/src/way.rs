@@ -1,10 +1,11 @@
 //! The way of one message, station by station: from the user who gave it to its client, through
 //! every packet that carried it, to the database and to the clients that handled it.
 
-use crate::guilt::sender_of;
+use crate::dead::{Dead, in_vain};
+use crate::guilt::{operation_of, sender_of};
 use crate::{PacketEnd, Record, Role};
 use squall_guarantees::{EventKind, OperationId, Time, seconds};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the rows of the database are shown.
 pub(crate) const DATABASE: &str = "database";
@@ -47,6 +48,16 @@ pub(crate) enum Step<'r> {
         /// How many packets this one stands for: the parts of a long message, or its repetitions
         /// with the same end.
         count: u64,
+        /// Who had given up the connection when it came there, and since when.
+        given_up: Option<(&'r str, Time)>,
+        /// What it says.
+        says: &'r str,
+    },
+    /// The server answered its sender.
+    Answered {
+        to: &'r str,
+        text: &'r str,
+        end: PacketEnd,
     },
     /// It was committed as this row.
     Stored { row: i64 },
@@ -61,6 +72,10 @@ pub(crate) enum Step<'r> {
     Ok { acknowledged: bool },
     /// The user was told that it failed, or that its fate is unknown.
     GivenUp { how: &'static str, why: &'r str },
+    /// A receiver that had not handled it lost its connection.
+    Lost { why: &'r str },
+    /// A receiver that had not handled it was connected again.
+    Back { recovered: bool },
     /// A receiver handled it, for the `times`-th time.
     Handled { row: i64, times: u32 },
     /// A receiver handled one that was stored later, without having had this one.
@@ -78,10 +93,14 @@ impl Step<'_> {
             Step::Given { .. } => "given".to_owned(),
             Step::Retried { attempt } => format!("attempt {attempt}"),
             Step::Stored { row } => format!("row {row}"),
+            Step::Answered { .. } => "answers".to_owned(),
             Step::TakenFor { row, .. } => format!("taken for row {row}"),
             Step::Ok { acknowledged: true } => "acknowledged".to_owned(),
             Step::Ok { .. } => "told: sent".to_owned(),
             Step::GivenUp { how, .. } => format!("told: {how}"),
+            Step::Lost { .. } => "connection lost".to_owned(),
+            Step::Back { recovered: true } => "back, same session".to_owned(),
+            Step::Back { recovered: false } => "back, new session".to_owned(),
             Step::Handled { times: 1, .. } => "handled".to_owned(),
             Step::Handled { .. } => "handled again".to_owned(),
             Step::Passed { row, .. } => format!("handled row {row}"),
@@ -91,18 +110,24 @@ impl Step<'_> {
         }
     }
 
-    /// Whether something is wrong at this station.
+    /// Whether something is wrong at this station. An attempt more, or a lost connection, is what
+    /// retries and catching up are for.
     pub(crate) fn is_bad(&self) -> bool {
         match self {
-            Step::Packet { end, .. } => !end.has_arrived(),
+            Step::Packet { end, given_up, .. } => !end.has_arrived() || given_up.is_some(),
+            Step::Answered { end, .. } => !end.has_arrived(),
             Step::GivenUp { .. }
             | Step::Passed { .. }
             | Step::NeverHandled
             | Step::NeverStored
-            | Step::TakenFor { .. }
-            | Step::Retried { .. } => true,
+            | Step::TakenFor { .. } => true,
             Step::Handled { times, .. } => *times > 1,
-            Step::Given { .. } | Step::Stored { .. } | Step::Ok { .. } => false,
+            Step::Given { .. }
+            | Step::Retried { .. }
+            | Step::Stored { .. }
+            | Step::Ok { .. }
+            | Step::Lost { .. }
+            | Step::Back { .. } => false,
         }
     }
 }
@@ -118,6 +143,7 @@ impl Station<'_> {
                 end,
                 again,
                 count,
+                given_up,
                 ..
             } => {
                 let to = to.unwrap_or("an address that nobody has");
@@ -131,9 +157,14 @@ impl Station<'_> {
                     Some(at) => format!("{} at {}", end.words(), seconds(at)),
                     None => end.words().to_owned(),
                 };
-                format!("sent {to} {what}: {end}")
+                let vain = given_up.map(|it| format!(", {}", in_vain(it)));
+                format!("sent {to} {what}: {end}{}", vain.unwrap_or_default())
             }
             Step::Stored { row } => format!("has committed {it} as row {row}"),
+            Step::Answered { to, text, end } => match end.has_arrived() {
+                true => format!("acknowledged {it} to {to}: {text}"),
+                false => format!("acknowledged {it} to {to}: {text} ({})", end.words()),
+            },
             Step::TakenFor {
                 row,
                 content,
@@ -146,6 +177,13 @@ impl Station<'_> {
                 acknowledged: false,
             } => format!("told its user that {it} is sent, without an acknowledgement"),
             Step::GivenUp { how, why } => format!("gave {it} up as {how}: {why}"),
+            Step::Lost { why } => format!("lost its connection without having had {it}: {why}"),
+            Step::Back { recovered: true } => {
+                format!("was connected again with its session, still without {it}")
+            }
+            Step::Back { recovered: false } => {
+                format!("was connected again in a new session, still without {it}")
+            }
             Step::Handled { row: 0, times: 1 } => format!("handled {it}"),
             Step::Handled { row, times: 1 } => format!("handled {it} as row {row}"),
             Step::Handled { times: 2, .. } => format!("handled {it} again"),
@@ -156,6 +194,29 @@ impl Station<'_> {
             Step::NeverHandled => format!("never handled {it}"),
             Step::NeverStored => format!("never had {it}"),
         }
+    }
+}
+
+/// How often the connection of one receiver is shown to be lost or there again.
+const CHANGES_MAX: u32 = 4;
+
+/// What became of a client's connection. An attempt that came to nothing is no connection.
+fn change<'r>(
+    kind: &'r EventKind,
+    client: &'r str,
+    connected: &mut BTreeSet<&'r str>,
+) -> Option<Step<'r>> {
+    match kind {
+        EventKind::Connected { recovered, .. } => {
+            connected.insert(client);
+            Some(Step::Back {
+                recovered: *recovered,
+            })
+        }
+        EventKind::Disconnected { reason, .. } => connected
+            .remove(client)
+            .then_some(Step::Lost { why: reason }),
+        _ => None,
     }
 }
 
@@ -170,16 +231,12 @@ pub(crate) fn way<'r>(record: &'r Record, content: &'r str, receivers: &[&str]) 
     let concerns =
         |name: &str| receivers.is_empty() || receivers.contains(&name) || sender == Some(name);
     let name = |client: squall_guarantees::ClientId| &*history.clients[client.0 as usize].name;
-    let operation = history.events.iter().find_map(|event| match &event.kind {
-        EventKind::Invoked {
-            operation,
-            content: given,
-            ..
-        } if given == content => Some(*operation),
-        _ => None,
-    });
+    let operation = operation_of(record, content);
     let mut stations = Vec::new();
     let mut times: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut changes: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut connected: BTreeSet<&str> = BTreeSet::new();
+    let mut is_given = false;
     let mut left_out = 0;
     for event in &history.events {
         let (at, place) = (event.at, name(event.client));
@@ -189,7 +246,10 @@ pub(crate) fn way<'r>(record: &'r Record, content: &'r str, receivers: &[&str]) 
                 operation: it,
                 room,
                 ..
-            } if is_this(it) => Step::Given { room },
+            } if is_this(it) => {
+                is_given = true;
+                Step::Given { room }
+            }
             EventKind::Retried {
                 operation: it,
                 attempt,
@@ -232,7 +292,20 @@ pub(crate) fn way<'r>(record: &'r Record, content: &'r str, receivers: &[&str]) 
                     times: *times,
                 }
             }
-            _ => continue,
+            kind => {
+                let change = change(kind, place, &mut connected);
+                let lacks_it = receivers.contains(&place) && !times.contains_key(place);
+                let Some(change) = change.filter(|_| is_given && lacks_it) else {
+                    continue;
+                };
+                let changes = changes.entry(place).or_default();
+                *changes += 1;
+                if *changes > CHANGES_MAX {
+                    left_out += 1;
+                    continue;
+                }
+                change
+            }
         };
         stations.push(Station { at, place, what });
     }
@@ -275,6 +348,7 @@ pub(crate) fn way<'r>(record: &'r Record, content: &'r str, receivers: &[&str]) 
         let (packets, others) = packets(record, operation, concerns);
         stations.extend(packets);
         left_out += others;
+        stations.extend(answers(record, operation));
     }
     stations.sort_by_key(|station| station.at);
     left_out += shorten(&mut stations);
@@ -364,6 +438,25 @@ fn taken_for<'r>(record: &'r Record, operation: OperationId, content: &str) -> O
     None
 }
 
+/// What its sender was answered.
+fn answers<'r>(record: &'r Record, operation: OperationId) -> impl Iterator<Item = Station<'r>> {
+    let name = |machine: u32| {
+        let machine = record.machines.get(machine as usize);
+        machine.map_or("nobody", |it| it.name.as_str())
+    };
+    let sayings = record.traffic.iter().flat_map(|it| &it.sayings);
+    let answers = sayings.filter(move |it| it.about == Some(operation));
+    answers.map(move |answer| Station {
+        at: answer.sent_at,
+        place: name(answer.from),
+        what: Step::Answered {
+            to: answer.to.map_or("nobody", name),
+            text: &answer.text,
+            end: answer.end,
+        },
+    })
+}
+
 /// The packets that carried an operation's message between machines that it concerns, and how many
 /// there are between others. Packets that follow at once between the same machines are shown as
 /// one.
@@ -374,6 +467,7 @@ fn packets<'r>(
 ) -> (Vec<Station<'r>>, usize) {
     let mut stations: Vec<Station<'r>> = Vec::new();
     let mut others = 0;
+    let dead = Dead::of(record);
     let traffic = record.traffic.iter();
     let packets = traffic.flat_map(|traffic| &traffic.packets);
     for packet in packets.filter(|packet| packet.carries.contains(&operation)) {
@@ -391,6 +485,7 @@ fn packets<'r>(
         }
         let to = to.map(|to| to.name.as_str());
         let again = packet.segment.as_ref().is_some_and(|it| it.again);
+        let given_up = dead.given_up_before(packet);
         if let Some(Station {
             place,
             what:
@@ -399,6 +494,7 @@ fn packets<'r>(
                     end,
                     count,
                     again: last_again,
+                    given_up: last_given_up,
                     ..
                 },
             ..
@@ -406,6 +502,7 @@ fn packets<'r>(
             && *place == from.name
             && *last_to == to
             && *last_again == again
+            && *last_given_up == given_up
             && std::mem::discriminant(end) == std::mem::discriminant(&packet.end)
         {
             *count += 1;
@@ -421,6 +518,8 @@ fn packets<'r>(
                 again,
                 number: packet.number,
                 count: 1,
+                given_up,
+                says: &packet.says,
             },
         });
     }
@@ -453,9 +552,11 @@ mod tests {
         3.020 s ! server sent bob a packet with it: cut off
         3.030 s   alice handled it as row 2
         4.020 s ! server sent bob a packet with it once more: cut off
-        5.000 s ! alice sent it again: attempt 2
+        5.000 s   alice sent it again: attempt 2
         5.020 s   alice was told that it is acknowledged
         5.030 s ! alice handled it again
+        5.900 s   bob lost its connection without having had it: nothing heard for 3.9 s
+        8.630 s   bob was connected again in a new session, still without it
         8.640 s   bob handled it as row 2
         8.641 s ! bob handled it again
         ");

@@ -2,12 +2,13 @@
 
 use crate::answers::{Answer, Answers};
 use crate::curve::Curve;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use squall_guarantees::{Guarantee, Time, counted, nanoseconds, seconds};
+use squall_guarantees::{Guarantee, Nanoseconds, Time, counted, seconds};
 use std::fmt::Write;
 
 /// What a violation depends on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
     /// The guarantee that was violated.
     pub guarantee: Option<Guarantee>,
@@ -41,7 +42,7 @@ pub struct Why {
 }
 
 /// The plan without one of its parts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Without {
     /// Its name: `fault 2`, `middlebox`, `hostile-1`, `loss`, `packet 512`.
     pub label: String,
@@ -54,12 +55,12 @@ pub struct Without {
 }
 
 /// A run with other dice that held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Nearest {
     /// Its dice.
     pub seed: u64,
     /// Until when both runs are the same, as far as their clients can tell.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub alike_until: Time,
     /// What happens next in the run that failed.
     pub here: String,

@@ -94,10 +94,11 @@ const TO_CLIENT: [(&str, ToClient); 2] = [
     ("live-only", ToClient::LiveOnly),
     ("catch-up", ToClient::CatchUp),
 ];
-const RECOVERY: [(&str, RecoveryMode); 3] = [
+const RECOVERY: [(&str, RecoveryMode); 4] = [
     ("off", RecoveryMode::Off),
     ("memory", RecoveryMode::Memory),
     ("sqlite", RecoveryMode::Sqlite),
+    ("redis", RecoveryMode::Redis),
 ];
 
 fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
@@ -266,8 +267,12 @@ impl Chat {
             recovery: (self.recovery != RecoveryMode::Off).then(|| {
                 squall_guarantees::RecoveryBounds {
                     window: self.recovery_window.min(),
-                    outlives_server: self.recovery == RecoveryMode::Sqlite,
-                    tells_why: true,
+                    outlives_server: match self.recovery {
+                        RecoveryMode::Sqlite | RecoveryMode::Redis => true,
+                        RecoveryMode::Off | RecoveryMode::Memory => false,
+                    },
+                    // A server does not know why another one's session has ended.
+                    tells_why: self.recovery != RecoveryMode::Redis,
                     packets: Some(self.limits.packets_a_session()),
                     sessions: Some(self.limits.waiting_sessions()),
                 }
@@ -317,9 +322,9 @@ impl Chat {
             // In everybody's and in its own it is whatever it joins.
             rooms: Some(self.limits.rooms() + 2),
             connections: self.connections(),
-            // Only who follows the log sends its clients away when it hears nothing of the others.
+            // Who follows a log sends its clients away when it hears nothing of the others.
             failover: (self.cluster.as_ref())
-                .filter(|cluster| cluster.adapter == Adapter::Log)
+                .filter(|cluster| cluster.adapter != Adapter::PubSub)
                 .map(|_| bounds.delivery + servers_return),
             ..bounds
         }
@@ -347,9 +352,9 @@ impl Chat {
 
 #[cfg(test)]
 mod tests {
-    use crate::SYSTEMS;
+    use crate::testing::plan;
     use squall::text::LONGEST_NAME;
-    use squall::{MOST_ROOMS, Scenario, run};
+    use squall::{MOST_ROOMS, run};
     use squall_guarantees::{Guarantee, Verdict};
     use squall_planted::Limits;
     use squall_reports::Judged;
@@ -357,7 +362,6 @@ mod tests {
     #[test]
     fn waits_of_one_length_are_as_different_as_the_clocks_that_measure_them() {
         let text = r#"
-            shows = "Nothing is drawn, and everybody measures."
             chat.backoff = { min = "800ms", max = "800ms" }
             clock.alice.fast-ppm = 30_000
             clock.bob.slow-ppm = 30_000
@@ -369,8 +373,7 @@ mod tests {
             every = "5s"
             down = "100ms"
         "#;
-        let scenario = Scenario::parse("test", text, SYSTEMS).expect("it is a scenario");
-        let judged = Judged::new(run(&scenario.plan(1)).expect("the run comes to its end"));
+        let judged = Judged::new(run(&plan(text, 1)).expect("the run comes to its end"));
         let is_about = |guarantee| guarantee == Guarantee::Reconnection;
         let judgement = judged.judgements.iter().find(|it| is_about(it.guarantee));
         let verdict = &judgement.expect("each is judged").verdict;

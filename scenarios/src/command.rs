@@ -16,6 +16,7 @@ mod engine;
 mod exit;
 mod exploration_files;
 mod explore;
+mod files;
 mod format;
 mod isolate;
 mod judge;
@@ -46,9 +47,11 @@ mod summary;
 mod trace;
 mod why;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use exit::{Exit, Failure, complain};
+use exit::{Exit, Failure, complain, printed};
 use speech::Speech;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Runs a real Socket.IO chat in a deterministic simulated world, and says which delivery
@@ -131,7 +134,21 @@ enum Command {
 
 /// Reads the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
-    let exit = match Arguments::try_parse() {
+    obey(std::env::args_os())
+}
+
+/// The same for a project's own systems, which `install` installs
+/// ([`install`](crate::install)): what `squall::main!(MySystem)` makes `main` of.
+#[doc(hidden)]
+pub fn of_own(install: fn(), line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    install();
+    // Where runs are played in processes of their own, `main` has not been called.
+    squall_simulator::before_isolated(install);
+    obey(line)
+}
+
+fn obey(line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let exit = match Arguments::try_parse_from(line) {
         Ok(arguments) => {
             arguments.speech.begin();
             arguments.command.obey()
@@ -139,12 +156,14 @@ pub fn main() -> ExitCode {
         Err(usage) => {
             let asked_for = matches!(
                 usage.kind(),
-                clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             );
             match asked_for {
-                // If even this cannot be written, there is no one left to tell.
-                true => drop(usage.print()),
+                true => printed(usage.print()),
                 false => complain(screen::fit(usage.render().ansi().to_string().trim_end())),
+            }
+            if usage.kind() == ErrorKind::InvalidUtf8 {
+                complain("\n  Files must have names in UTF-8: rename the one that has not.");
             }
             Ok(if asked_for {
                 Exit::AsExpected
@@ -157,7 +176,7 @@ pub fn main() -> ExitCode {
         complain(screen::fit(&failure.0));
         Exit::Failed
     });
-    ExitCode::from(exit as u8)
+    exit.code()
 }
 
 impl Command {

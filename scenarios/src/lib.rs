@@ -27,6 +27,8 @@ mod process;
 mod proxy;
 pub mod search;
 mod systems;
+#[cfg(test)]
+mod testing;
 mod tutorial;
 
 pub use bugs::{Caught, Hunt, hunt};
@@ -35,5 +37,6 @@ pub use chat::{Chat, Cluster, ServerAddress};
 pub use library::library;
 pub use planted::{PLANTED_BUGS, PlantedBug};
 pub use process::Process;
-pub use systems::SYSTEMS;
+pub use squall::Known;
+pub use systems::{SYSTEMS, install};
 pub use tutorial::Tutorial;

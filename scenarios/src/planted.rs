@@ -99,6 +99,9 @@ planted! {
     "presence-forgets-leaving" PresenceForgetsLeaving breaks Presence in "presence-after-kill" by ["kill"];
     "presence-forgets-returned" PresenceForgetsReturned breaks Presence in "presence-after-silence" by ["half-open", "partition", "kill"];
     "offset-by-user" OffsetByUser breaks ExactlyOnce in "several-devices" by ["partition", "devices"];
+    "messages-kept" MessagesKept breaks Memory in "memory-bounded" by [];
     "sluggish-client" SluggishClient breaks Latency in "latency-percentiles" by [];
     "presence-keeps-the-gone" PresenceKeepsTheGone breaks Presence in "presence-after-restart" by ["kill"];
+    "recovery-earlier-offset-refused" EarlierOffsetRefused breaks Recovery in "recovery-fresh-session-quiet" by ["partition"];
+    "sent-twice" SentTwice breaks AtMostOnce in "ordering-websocket" by [];
 }

@@ -2,7 +2,7 @@
 //! finding of that run alone.
 
 use crate::apart::{BOUNDS, Work, play_apart};
-use crate::systems::SYSTEMS;
+use crate::systems::systems;
 use serde::{Deserialize, Serialize};
 use squall::{Plan, RunError, run, run_in_detail, run_sparing};
 use squall_reports::Record;
@@ -32,9 +32,11 @@ impl Process {
     /// A separate one with the usual limits.
     pub const OWN: Process = Process::Own(BOUNDS);
 
-    /// The default for the run of a plan: a separate one, unless it is of a system of ours.
+    /// The default for the run of a plan: a separate one, unless it is of a system of ours. What
+    /// libraries keep for a whole process belongs to each program only there, so that is where
+    /// memory is counted.
     pub(crate) fn of(plan: &Plan, limits: ProcessLimits) -> Self {
-        match plan.system.shares_process() {
+        match plan.system.shares_process() && plan.memory.is_none() {
             true => Process::This,
             false => Process::Own(limits),
         }
@@ -92,7 +94,7 @@ impl Work for Written {
 
     /// The plan has its seed in it.
     fn play(&self, _seeds: &[u64]) -> Result<Vec<Self::Outcome>, RunError> {
-        let plan = Plan::parse(&self.source, &self.plan, SYSTEMS);
+        let plan = Plan::parse(&self.source, &self.plan, systems());
         let plan = Plan {
             is_file: self.is_file,
             ..plan.expect("a plan is read as it was written")

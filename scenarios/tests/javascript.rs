@@ -3,17 +3,17 @@
 //!
 //! Skipped with a message where Node.js or npm is missing, or the client cannot be installed.
 
-#[path = "javascript/browser.rs"]
 mod browser;
 #[path = "javascript/support.rs"]
 mod support;
 
 use browser::{Browser, Page};
 use serde_json::json;
+use squall_resp::real::Redis;
 use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::Duration;
-use support::{Chat, each_transport, over};
+use support::{Chat, directory, each_transport, over};
 
 #[test]
 fn the_official_client_chats() {
@@ -146,6 +146,79 @@ fn it_recovers_and_retries_when_the_server_is_killed_and_started_again() {
     });
 }
 
+#[test]
+fn it_takes_its_session_along_to_another_server_around_a_real_redis() {
+    each_transport("moves", |transport| {
+        let Some(redis) = Redis::start(&directory()) else {
+            return;
+        };
+        let mut first = Chat::around(&redis, transport);
+        let mut second = Chat::around(&redis, transport);
+        let (mut ann, mut bob) = (first.client("ann"), second.client("bob"));
+        let before = [ann.connected(), bob.connected()];
+        ann.say("one");
+        bob.hears(&["one"]);
+        bob.say("two");
+        ann.hears(&["one", "two"]);
+        // One server is killed, the other one stopped, each when nobody is there but who came.
+        first.kill_server();
+        first.network.lead_like(&second.network);
+        ann.disconnected();
+        bob.say("three");
+        let moved = ann.connected();
+        assert!(moved.recovered);
+        assert_eq!(moved.id, before[0].id);
+        ann.hears(&["one", "two", "three"]);
+        first.start_server();
+        second.stop_server();
+        second.network.lead_like(&first.network);
+        for (client, before) in [&mut ann, &mut bob].into_iter().zip(&before) {
+            client.disconnected();
+            let moved = client.connected();
+            assert!(moved.recovered);
+            assert_eq!(moved.id, before.id);
+        }
+        ann.say("four");
+        bob.hears(&["one", "two", "three", "four"]);
+        ann.was_acknowledged(&["one", "four"]);
+    });
+}
+
+#[test]
+fn nothing_acknowledged_is_missing_when_a_real_redis_is_killed_under_load() {
+    each_transport("redis", |transport| {
+        let Some(mut redis) = Redis::start(&directory()) else {
+            return;
+        };
+        let servers = [0, 1].map(|_| Chat::around(&redis, transport));
+        let mut users =
+            [(0, "ann"), (1, "bob"), (1, "cid")].map(|(at, name)| servers[at].client(name));
+        for user in &mut users {
+            user.connected();
+            user.talk(Duration::from_millis(20));
+        }
+        for kill in 0..3 {
+            sleep(Duration::from_millis(300 + kill * 137 % 400));
+            redis.kill();
+            sleep(Duration::from_millis(200));
+            redis.start_again();
+            for user in &mut users {
+                user.connected();
+            }
+        }
+        let said = users.each_mut().map(|user| user.hush());
+        let said: BTreeSet<i64> = said.into_iter().flatten().collect();
+        for user in &mut users {
+            let missing = user.misses(&said);
+            assert!(missing.is_empty(), "{transport}: {missing:?}");
+        }
+        eprintln!(
+            "{transport}: Redis killed 3 times, {} acknowledged, none missing",
+            said.len()
+        );
+    });
+}
+
 /// A server that shut down disconnected its clients from their namespaces, and they stayed away for
 /// good.
 #[test]
@@ -231,7 +304,7 @@ fn it_is_sent_all_that_it_has_missed_and_what_comes_then() {
 
 #[test]
 fn two_browsers_lose_nothing_while_their_server_is_killed_and_started_again() {
-    let mut browser = match Browser::start() {
+    let mut browser = match Browser::start(&support::directory()) {
         Ok(browser) => browser,
         Err(why) => return eprintln!("skipped: {why}"),
     };

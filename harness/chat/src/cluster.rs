@@ -16,6 +16,10 @@
 //! holds back what comes before its turn and reads what it has missed from the database: a client's
 //! cursor only means something if all servers send in the order of ids.
 //!
+//! With [`Adapter::Redis`] the broker is a Redis, in which the servers keep the log themselves, and
+//! each is as far as it can be: see [`redis`](crate::redis). To a client a server is then as with
+//! [`Adapter::Log`]. The rest of this page is about our own broker.
+//!
 //! | message | direction | |
 //! |---|---|---|
 //! | [`Request::Follow`] | server → broker | the first: where to start in the log, if at all |
@@ -43,7 +47,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -62,10 +65,10 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 pub const SERVER_RETURNS_WITHIN: Duration = PATIENCE.saturating_add(PAUSE);
 
 /// What a server of a cluster knows about the rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// Where the broker listens.
-    pub broker: SocketAddr,
+    /// Where the broker listens: `HOST:PORT`, or the URL of a Redis.
+    pub broker: String,
     /// How the servers learn of one another's messages.
     pub adapter: Adapter,
 }
@@ -79,6 +82,8 @@ pub enum Adapter {
     Log,
     /// They publish, and receive what others publish while they are connected.
     PubSub,
+    /// They append to a stream in Redis, publish beside it, and read there what they have missed.
+    Redis,
 }
 
 /// From a server to the broker.

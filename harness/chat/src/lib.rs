@@ -15,6 +15,7 @@
 //! - [`Message`] (`message`): what a user can say, and to whom; its audience and kind.
 //! - [`serve_broker`] (`broker`): a single order for what the clients of several servers say.
 //!   `cluster` is the protocol between it and the servers, `server/follower.rs` the server's side.
+//!   Or a Redis is the broker (`redis`, `server/through_redis.rs`).
 //! - [`Authenticate`] (`admission`): who is admitted, and as whom; [`Tokens`] (`tokens`) are one
 //!   way to know.
 //! - `wire`: what server and client say to each other; [`Limits`] (`limits`): how much of it is
@@ -47,6 +48,7 @@ mod cluster;
 mod frame;
 mod limits;
 mod message;
+mod redis;
 mod server;
 mod storage;
 mod termination;
@@ -62,6 +64,7 @@ pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport, rows_i
 pub use cluster::{Adapter, Cluster, SERVER_RETURNS_WITHIN};
 pub use limits::{FLOOD, Limits};
 pub use message::{Content, EVERYBODY, Message, MessageKind, ROOT, full_name, room_of};
+pub use redis::{LOG as REDIS_LOG, is_redis, read_entry};
 pub use server::{
     Budget, Census, KEEP_ALIVE, Origins, RecoveryMode, Refusal, ServeError, ServerEvent,
     ServerOptions, ToClient, rows_of_sessions, serve,

@@ -30,6 +30,7 @@ mod histogram;
 mod incoming;
 mod lines;
 mod metrics;
+mod moves;
 mod options;
 mod page;
 mod places;
@@ -38,6 +39,7 @@ mod presence;
 mod recovery;
 mod reply;
 mod session;
+mod through_redis;
 
 pub use door::Origins;
 pub use event::{Census, ServerEvent};
@@ -47,6 +49,7 @@ pub use recovery::rows_of_sessions;
 pub use squall_recovery::Refusal;
 
 use crate::Observer;
+use crate::cluster::Adapter;
 use crate::storage::{self, Database, StorageError};
 use crate::wire::Login;
 use axum::Router;
@@ -54,12 +57,13 @@ use axum::routing::get;
 use door::Door;
 use exchange::Exchange;
 use guard::Guarded;
-use handlers::{Doorway, Shared};
+use handlers::{Denial, Doorway, Shared};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lines::Lines;
+use moves::Moves;
 use page::with_page;
-use places::Places;
+use places::{Places, address_of};
 use session::line;
 use socketioxide::extract::TryData;
 use socketioxide::handler::ConnectHandler;
@@ -105,6 +109,9 @@ pub enum ServeError {
     /// The options contradict each other.
     #[error("ping_interval and ping_timeout must be at least one millisecond")]
     Heartbeat,
+    /// Sessions are to be kept in a Redis, and the options name none.
+    #[error("sessions can be kept in the Redis of a cluster, and this server has none")]
+    NoRedis,
     /// The database could not be opened, or failed for good ([`StorageError::may_pass`]).
     #[error("the database failed, and with it the server: {0}")]
     Storage(#[from] StorageError),
@@ -116,7 +123,8 @@ pub enum ServeError {
 /// # Errors
 ///
 /// [`ServeError::Storage`] if the database cannot be opened, or later fails for good;
-/// [`ServeError::Heartbeat`] if the heartbeat's times are too short to be usable.
+/// [`ServeError::Heartbeat`] if the heartbeat's times are too short to be usable;
+/// [`ServeError::NoRedis`] if sessions should be kept where there is nothing.
 pub async fn serve(
     listener: TcpListener,
     database: &Path,
@@ -127,11 +135,19 @@ pub async fn serve(
     if options.ping_interval.min(options.ping_timeout) < Duration::from_millis(1) {
         return Err(ServeError::Heartbeat);
     }
+    let has_redis = (options.cluster.as_ref()).is_some_and(|it| it.adapter == Adapter::Redis);
+    if options.recovery == RecoveryMode::Redis && !has_redis {
+        return Err(ServeError::NoRedis);
+    }
     let (failure, mut failed) = mpsc::unbounded_channel();
     let mut shutdown = pin!(shutdown);
     let tell = |reason| observer(ServerEvent::StorageFailed { reason });
     let begin = || {
-        let sessions = recovery::open(&options, database)?;
+        // The others do not talk to servers by number.
+        let number = if has_redis { rand::random() } else { 0 };
+        let moves = (options.recovery == RecoveryMode::Redis)
+            .then(|| Moves::new(number, options.recovery_window));
+        let sessions = recovery::open(&options, database, moves.as_ref())?;
         let database = Database::open(database)?;
         let exchange = Exchange::new(database, sessions.clone(), &options, observer.clone())?;
         let doorway = Doorway(
@@ -141,6 +157,9 @@ pub async fn serve(
                 observer: observer.clone(),
                 failure: failure.clone(),
                 given: Notify::new(),
+                number,
+                sessions: sessions.clone(),
+                moves,
                 lines: Lines::new(
                     options.budget,
                     options.places(),
@@ -218,10 +237,18 @@ fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter
         let admit = move |socket: SocketRef, session: Session, TryData(login): TryData<Login>| {
             let login = login.map_err(|error| error.to_string());
             let admitted = admission.admit(&socket, &session, login);
-            if let (Err(_), Some(line)) = (&admitted, line(&socket)) {
-                line.is_sent_away();
+            match (&admitted, line(&socket)) {
+                (Err(Denial::Refused(_)), Some(line)) => line.is_sent_away(),
+                (Err(Denial::NotNow), Some(line)) => line.end(),
+                _ => {}
             }
-            ready(admitted)
+            async move {
+                if let Err(Denial::NotNow) = admitted {
+                    // The connection has ended before it could carry a refusal.
+                    sleep(FAREWELL).await;
+                }
+                admitted
+            }
         };
         let enter = move |socket: SocketRef, session: Session| {
             entry.enter(socket, session);
@@ -267,13 +294,14 @@ async fn accept(
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let Some(place) = places.take(place, peer.ip()) else {
+                let address = address_of(peer.ip());
+                let Some(place) = places.take(place, address) else {
                     continue;
                 };
                 // Nagle's algorithm would hold back small packets; failing to disable it only costs
                 // time.
                 let _ = stream.set_nodelay(true);
-                let wire = shared.lines.wire(peer.ip());
+                let wire = shared.lines.wire(address);
                 let patient = (patience, options.max_payload);
                 let alive = alive.subscribe();
                 let stream = Guarded::new(stream, alive, patient, (place, wire.clone()));

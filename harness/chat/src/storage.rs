@@ -291,6 +291,38 @@ impl Database {
         }
     }
 
+    /// What would become of a message that is stored now, if nothing else is stored before.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Self::insert).
+    pub(crate) fn judge(&self, message: &NewMessage) -> Result<Inserted, StorageError> {
+        self.begin()?;
+        let inserted = self.insert(message);
+        self.roll_back();
+        inserted
+    }
+
+    /// Fails if another message than this one has its id here.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoCopy`], or [`StorageError::Sqlite`] if it could not be read.
+    pub(crate) fn check_same(
+        &self,
+        id: i64,
+        brokers: Option<&StoredMessage>,
+    ) -> Result<(), StorageError> {
+        match self.message(id)?.as_ref() == brokers {
+            true => Ok(()),
+            false => Err(StorageError::NoCopy {
+                path: self.path.clone(),
+                ours: self.highest_id()?,
+                brokers: id - 1,
+            }),
+        }
+    }
+
     /// From now on nothing is on disk until [`commit`](Self::commit), and then all of it.
     pub(crate) fn begin(&self) -> Result<(), StorageError> {
         self.execute("BEGIN")
@@ -551,7 +583,7 @@ pub(crate) fn open_exclusively(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 impl NewMessage {
-    fn namespace(&self) -> &str {
+    pub(crate) fn namespace(&self) -> &str {
         namespace_of(&self.room)
     }
 

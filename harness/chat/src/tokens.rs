@@ -1,11 +1,12 @@
 //! Signed tokens: how a server can know its users without asking another service.
 //!
 //! A token is a claim and a signature, in base64url, separated by a dot. The claim is JSON: who, in
-//! which rooms, until when. The signature is HMAC-SHA-256 (RFC 2104) of the claim's base64url under
-//! a secret shared only by those who issue tokens and those who check them. The bearer of the token
-//! is the user: send it only over HTTPS.
+//! which namespaces and rooms, until when. The signature is HMAC-SHA-256 (RFC 2104) of the claim's
+//! base64url under a secret shared only by those who issue tokens and those who check them. The
+//! bearer of the token is the user: send it only over HTTPS.
 
 use crate::admission::{Authenticate, Guest};
+use crate::message::ROOT;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -27,6 +28,9 @@ pub struct Tokens {
 #[derive(Debug, Serialize, Deserialize)]
 struct Claim {
     name: String,
+    /// None: the one that clients are in who ask for no other. Each has its own users and rooms.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    namespaces: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rooms: Option<BTreeSet<String>>,
     /// In seconds since the Unix epoch.
@@ -41,11 +45,19 @@ impl Tokens {
         (secret.len() >= SECRET_MIN).then_some(Self { signer })
     }
 
-    /// A token for this user, who may be in these rooms (none: all) until then.
+    /// A token for this user of these namespaces (none: of [`ROOT`]), who may be in these rooms
+    /// (none: all) until then.
     #[must_use]
-    pub fn issue(&self, name: &str, rooms: Option<BTreeSet<String>>, until: SystemTime) -> String {
+    pub fn issue(
+        &self,
+        name: &str,
+        namespaces: BTreeSet<String>,
+        rooms: Option<BTreeSet<String>>,
+        until: SystemTime,
+    ) -> String {
         let claim = Claim {
             name: name.to_owned(),
+            namespaces,
             rooms,
             until: seconds(until),
         };
@@ -71,7 +83,13 @@ impl Tokens {
         // In constant time, whichever byte is wrong.
         (self.signed(claim).verify_slice(&signature)).map_err(|_| invalid())?;
         let claim = URL_SAFE_NO_PAD.decode(claim).map_err(|_| invalid())?;
-        let Claim { name, rooms, until } = serde_json::from_slice(&claim).map_err(|_| invalid())?;
+        let claim = serde_json::from_slice(&claim).map_err(|_| invalid())?;
+        let Claim {
+            name,
+            namespaces,
+            rooms,
+            until,
+        } = claim;
         if until <= seconds(now) {
             return Err("token: its time is over; ask for another one".to_owned());
         }
@@ -79,6 +97,13 @@ impl Tokens {
             let given = &guest.name;
             return Err(format!(
                 "name: `{given}` given, but the token is `{name}`'s"
+            ));
+        }
+        let namespace = &guest.namespace;
+        let of_root = namespaces.is_empty() && namespace == ROOT;
+        if !namespaces.contains(namespace) && !of_root {
+            return Err(format!(
+                "token: it is for another namespace than `{namespace}`"
             ));
         }
         guest.rooms = rooms;
@@ -131,7 +156,7 @@ mod tests {
 
     fn for_alice() -> String {
         let rooms = BTreeSet::from(["lobby".to_owned()]);
-        tokens().issue("alice", Some(rooms), UNIX_EPOCH + HOUR)
+        tokens().issue("alice", BTreeSet::new(), Some(rooms), UNIX_EPOCH + HOUR)
     }
 
     #[test]
@@ -163,7 +188,7 @@ mod tests {
             );
         }
         let elsewhere = Tokens::new(&[8; SECRET_MIN]).unwrap();
-        let elsewhere = elsewhere.issue("alice", None, UNIX_EPOCH + HOUR);
+        let elsewhere = elsewhere.issue("alice", BTreeSet::new(), None, UNIX_EPOCH + HOUR);
         assert!(check("alice", Some(elsewhere), HOUR / 2).is_err());
         for nonsense in [
             "",
@@ -177,6 +202,20 @@ mod tests {
                 "{nonsense}"
             );
         }
+    }
+
+    #[test]
+    fn a_token_is_for_one_namespace_unless_it_names_several() {
+        let check = |namespaces: &[&str], namespace: &str| {
+            let namespaces = namespaces.iter().map(|&name| name.to_owned()).collect();
+            let token = tokens().issue("alice", namespaces, None, UNIX_EPOCH + HOUR);
+            let mut guest = guest("alice", Some(token));
+            guest.namespace = namespace.to_owned();
+            tokens().check(&mut guest, UNIX_EPOCH).is_ok()
+        };
+        assert!(check(&[], "/") && !check(&[], "/ops"));
+        assert!(check(&["/ops"], "/ops") && !check(&["/ops"], "/"));
+        assert!(check(&["/", "/ops"], "/") && check(&["/", "/ops"], "/ops"));
     }
 
     #[test]

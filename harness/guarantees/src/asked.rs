@@ -1,10 +1,11 @@
 //! How much a verdict was asked: how many cases were judged, how many were not, and why.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How many cases of a guarantee a run had, and what became of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// Cases about which the verdict says something: right or wrong.
     pub judged: u64,
@@ -17,7 +18,9 @@ pub struct Asked {
 }
 
 /// Why nothing was promised in a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Excuse {
     /// The program that should have done it was not running at the end.
@@ -45,7 +48,9 @@ pub enum Excuse {
 }
 
 /// Why nothing can be said about a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotJudged {
     /// The run ended before it was due.

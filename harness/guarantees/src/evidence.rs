@@ -9,10 +9,11 @@ mod fates;
 mod message;
 mod moment;
 
-pub use fates::{HandledLate, HandledTwice, NotHandled, NotStored};
+pub use fates::{HandledLate, HandledTwice, NotHandled, NotStored, SentAgain};
 pub use message::{Ending, Message};
 pub use moment::Moment;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -20,7 +21,7 @@ use std::fmt;
 
 /// What shows that a guarantee was violated, as its checker knows it: facts, and a paragraph about
 /// them as text.
-pub trait Proof: Serialize + fmt::Display {
+pub trait Proof: Serialize + JsonSchema + fmt::Display {
     /// What it is called in reports: `out-of-order`.
     const KIND: &'static str;
 
@@ -41,12 +42,14 @@ pub trait Proof: Serialize + fmt::Display {
 }
 
 /// A kind of evidence, for the documentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct EvidenceKind {
     /// [`Proof::KIND`].
     pub name: &'static str,
     /// [`Proof::FIELDS`].
     pub fields: &'static str,
+    /// What its own fields look like to programs.
+    pub(crate) schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
 impl EvidenceKind {
@@ -54,6 +57,7 @@ impl EvidenceKind {
         EvidenceKind {
             name: P::KIND,
             fields: P::FIELDS,
+            schema: P::json_schema,
         }
     }
 }

@@ -3,26 +3,34 @@
 
 mod causes;
 mod conditions;
+mod flat;
 mod latency;
+mod memory;
 
 pub use causes::*;
 pub use conditions::*;
 pub use latency::*;
+pub use memory::*;
 
-use crate::{Time, nanoseconds};
+use crate::{Nanoseconds, NanosecondsList, NanosecondsOrNull, Time};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A client, as an index into [`History::clients`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub struct ClientId(pub u32);
 
 /// One send of a message by a client: the call the user made, however often it was retried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub struct OperationId(pub u64);
 
 /// Everything that the checkers are given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
     /// The chat's clients.
     pub clients: Vec<Client>,
@@ -36,7 +44,7 @@ pub struct History {
     #[serde(default)]
     pub standstills: Vec<Standstill>,
     /// When the server's program ended, ascending: by itself, killed, or with its power.
-    #[serde(with = "nanoseconds::list")]
+    #[serde(with = "NanosecondsList")]
     pub server_stops: Vec<Time>,
     /// What each client's path carries, in the order of clients; a client that is not in the list
     /// has a path without limits.
@@ -52,21 +60,24 @@ pub struct History {
     /// left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peaks: Vec<Leftover>,
+    /// How much memory programs held, of those that may hold only so much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<MemoryUse>,
     /// What was still unfinished when the run ended.
     #[serde(default)]
     pub unfinished: Unfinished,
     /// What is promised about time.
     pub bounds: Bounds,
     /// When the last fault ended; zero if there was none.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub healed_at: Time,
     /// When the run ended.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub ended_at: Time,
 }
 
 /// One client of the chat: its user's only one, or one of the user's devices.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Client {
     /// Its name, unique in the run.
     pub name: String,
@@ -94,10 +105,10 @@ fn root() -> String {
 }
 
 /// One thing that happened to a client, or on the server about a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Event {
     /// When it happened.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// To whom, or about whom.
     pub client: ClientId,
@@ -107,7 +118,7 @@ pub struct Event {
 }
 
 /// What can happen. Message contents are unique in a run: they are a message's identity.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum EventKind {
     /// The client's program started, or started again with nothing in memory.
@@ -235,10 +246,45 @@ pub enum EventKind {
         #[serde(default)]
         server: String,
     },
+    /// The client noticed on its connection that it lacks something that it should have been sent,
+    /// and asks for it. Whether anybody told of it by itself is another question.
+    Missed {
+        /// What it lacks.
+        what: Lack,
+    },
+    /// The client was sent a message again that it had handled, and left it out.
+    Repeated {
+        /// The id that the server's database gave it.
+        id: i64,
+        /// The message.
+        content: String,
+        /// Whether nothing comes twice on such a connection by itself, as on a WebSocket.
+        reliable: bool,
+    },
+}
+
+/// What a client lacks that is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lack {
+    /// Messages of its rooms.
+    Messages,
+    /// News of who has come and gone.
+    News,
+}
+
+impl Lack {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Lack::Messages => "messages",
+            Lack::News => "news of who has come and gone",
+        }
+    }
 }
 
 /// What a message is, which decides what is promised about it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageKind {
     /// Something said, in words or bytes.
@@ -267,7 +313,7 @@ fn echoed() -> bool {
 }
 
 /// A row of the messages table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredMessage {
     /// The row's id: the server offset.
     pub id: i64,
@@ -287,12 +333,12 @@ pub struct StoredMessage {
     #[serde(default)]
     pub nickname: Option<String>,
     /// When it was committed, where the server tells: before that it is not due.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub stored_at: Option<Time>,
 }
 
 /// A time in which all packets between a client and a server were lost, in at least one direction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Silence {
     /// The client.
     pub client: ClientId,
@@ -302,29 +348,29 @@ pub struct Silence {
     /// In which direction the packets were lost.
     pub lost: Lost,
     /// When it began.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub from: Time,
     /// When it ended; the end of the run if it did not.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub until: Time,
 }
 
 /// A time in which a program did not run, or did everything late. What it would have to notice or
 /// to do in time is not asked of it then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Standstill {
     /// Whose; `None` for the server.
     pub client: Option<ClientId>,
     /// When it began.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub from: Time,
     /// When it ended; the end of the run if it did not.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub until: Time,
 }
 
 /// The direction in which packets are lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lost {
     /// Both directions: a partition, or one of the two has no power.
@@ -336,55 +382,55 @@ pub enum Lost {
 }
 
 /// What is promised about time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bounds {
     /// A client notices a dead server within this time.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub client_detection: Duration,
     /// The server notices a dead client within this time.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub server_detection: Duration,
     /// What is stored reaches every entitled receiver within this time after the network heals.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub delivery: Duration,
     /// The shortest wait before another attempt to connect.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub backoff_min: Duration,
     /// The longest wait before another attempt to connect.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub backoff_max: Duration,
     /// The longest wait after an established connection: the back-off starts over then. Where it is
     /// longer than the shortest, waits are drawn at random. None if nothing is said, and where
     /// nothing is drawn: drifting clocks also set the two apart.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub backoff_first: Option<Duration>,
     /// How long a client waits for an acknowledgement after one that came within this time, however
     /// long it had to wait before; none if nothing is said.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub patience: Option<Duration>,
     /// The longest time for which a client ever waits for an acknowledgement: after each overdue
     /// one it waits twice as long, up to this; none if nothing is said.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub patience_max: Option<Duration>,
     /// How long an attempt to connect may take; none if nothing is said.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub attempt: Option<Duration>,
     /// What is promised about sessions whose connection was lost; none if they end with it.
     pub recovery: Option<RecoveryBounds>,
     /// A user who comes or goes is shown so to everyone within this time; none if nobody is told.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub presence: Option<Duration>,
     /// And to everybody whom nothing keeps from hearing of it, within this time from when client
     /// and server agree; none if nothing more is said.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub news: Option<Duration>,
     /// What reaches only the clients that are there just then, such as typing, reaches them within
     /// this time; none if nothing is promised about it.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub ephemeral: Option<Duration>,
     /// A message is acknowledged within this time while nothing disturbs its sender, whatever
     /// others do; none if nothing is promised about it.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub acknowledgement: Option<Duration>,
     /// How often a message is put on a connection again before it may fail; none if any number of
     /// times.
@@ -399,11 +445,11 @@ pub struct Bounds {
     pub page: Option<u32>,
     /// A client that hears something notices no silence before this time has passed; none if
     /// nothing is said.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub silence: Option<Duration>,
     /// While nothing disturbs a receiver that stays connected, it gets a message within this time;
     /// none if no more is promised than to receivers that come back.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub prompt: Option<Duration>,
     /// A receiver that is connected while nothing disturbs it, and whose queue has room, gets a
     /// message at once; none if no more is promised than to those whose queue is full.
@@ -414,11 +460,11 @@ pub struct Bounds {
     #[serde(default)]
     pub allowance: Option<(u32, u32)>,
     /// How often each connection gives signs of life; none if nothing is said.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub heartbeat: Option<Duration>,
     /// How long a server keeps a connection on which nothing comes; none if no longer than it needs
     /// to notice that its client is gone.
-    #[serde(default, with = "nanoseconds::option")]
+    #[serde(default, with = "NanosecondsOrNull")]
     pub keep_alive: Option<Duration>,
     /// In how many rooms a client may be; none if nothing is said.
     #[serde(default)]
@@ -430,7 +476,7 @@ pub struct Bounds {
     /// no other.
     #[serde(
         default,
-        with = "nanoseconds::option",
+        with = "NanosecondsOrNull",
         skip_serializing_if = "Option::is_none"
     )]
     pub failover: Option<Duration>,
@@ -477,10 +523,10 @@ impl Default for Bounds {
 }
 
 /// When a message is in time: what is promised to receivers whose queue has room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Live {
     /// It is handled within this time, plus what its path and the pages before it take.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub within: Duration,
     /// How many packets there is room for in a receiver's queue.
     pub packets: u32,
@@ -489,10 +535,10 @@ pub struct Live {
 }
 
 /// What is promised about sessions whose connection was lost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecoveryBounds {
     /// They wait for their clients this long.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub window: Duration,
     /// Whether they keep waiting when their server ends.
     pub outlives_server: bool,

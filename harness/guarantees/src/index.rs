@@ -26,6 +26,7 @@ pub(crate) struct Index<'h> {
     pub(crate) history: &'h History,
     /// Everything that was sent, handled or stored, in order of its first appearance.
     pub(crate) contents: Vec<Content<'h>>,
+    content_ids: FxHashMap<&'h str, ContentId>,
     /// Every life of a client's program, in order of its start.
     pub(crate) incarnations: Vec<Incarnation<'h>>,
     /// The contents that were sent to a room or are stored in it, ascending.
@@ -118,13 +119,13 @@ impl<'h> Index<'h> {
             index: Index {
                 history,
                 contents: Vec::new(),
+                content_ids: FxHashMap::default(),
                 incarnations: Vec::new(),
                 rooms: BTreeMap::new(),
                 memberships: Memberships::new(history),
                 conditions: Conditions::new(history),
                 last_endings: vec![None; history.clients.len()],
             },
-            content_ids: FxHashMap::default(),
             operations: FxHashMap::default(),
             running: vec![None; history.clients.len()],
             invocations: 0,
@@ -166,6 +167,11 @@ impl<'h> Index<'h> {
     /// What is known about a content.
     pub(crate) fn content(&self, id: ContentId) -> &Content<'h> {
         &self.contents[id as usize]
+    }
+
+    /// The content that is written like this; none if there is none.
+    pub(crate) fn find(&self, content: &str) -> Option<ContentId> {
+        self.content_ids.get(content).copied()
     }
 
     /// A client.
@@ -268,7 +274,6 @@ impl<'h> Incarnation<'h> {
 /// The index under construction.
 struct Builder<'h> {
     index: Index<'h>,
-    content_ids: FxHashMap<&'h str, ContentId>,
     operations: FxHashMap<OperationId, ContentId>,
     /// The running incarnation of every client.
     running: Vec<Option<usize>>,
@@ -353,8 +358,11 @@ impl<'h> Builder<'h> {
             EventKind::Disconnected { cause, .. } => {
                 self.connection(client, Connection::Disconnected(at, *cause));
             }
-            // Read only by the presence checker.
-            EventKind::Online { .. } | EventKind::Offline { .. } => {}
+            // Read only by the checkers that ask for them.
+            EventKind::Online { .. }
+            | EventKind::Offline { .. }
+            | EventKind::Missed { .. }
+            | EventKind::Repeated { .. } => {}
             // The server's view; it says nothing about the client's program.
             EventKind::SessionOpened { .. } | EventKind::SessionClosed { .. } => {}
         }
@@ -387,7 +395,7 @@ impl<'h> Builder<'h> {
 
     fn content(&mut self, content: &'h str) -> ContentId {
         let contents = &mut self.index.contents;
-        *self.content_ids.entry(content).or_insert_with(|| {
+        *self.index.content_ids.entry(content).or_insert_with(|| {
             contents.push(Content {
                 content,
                 ..Content::default()

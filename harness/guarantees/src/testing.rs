@@ -8,9 +8,9 @@ use crate::evidence::{Message, Moment, Proof};
 use crate::index::Index;
 use crate::{
     Bounds, Capacity, Client, ClientId, Direction, Disturbance, DisturbanceKind, EndCause, Event,
-    EventKind, FailureCause, Guarantee, Held, History, LatencyBound, Leftover, Live, Lost, Measure,
-    MessageKind, OperationId, RecoveryBounds, RecoveryRefused, Share, Silence, Standstill,
-    StoredMessage, Time, Verdict, seconds,
+    EventKind, FailureCause, Guarantee, Held, History, Lack, LatencyBound, Leftover, Live, Lost,
+    Measure, MemoryUse, MessageKind, OperationId, RecoveryBounds, RecoveryRefused, Share, Silence,
+    Standstill, StoredMessage, Time, Verdict, seconds,
 };
 
 /// A message of Alice's as evidence.
@@ -32,7 +32,7 @@ pub(crate) fn moment<P: Proof>(proof: P) -> String {
         let documented = P::FIELDS.contains(&format!("`{field}`"));
         assert!(documented, "the fields of {} lack {field}", P::KIND);
     }
-    let Moment { at, who, what } = proof.moment();
+    let Moment { at, who, what, .. } = proof.moment();
     let at = at.map_or("at the end".to_owned(), seconds);
     format!("{at} {}: {what}", who.join(", "))
 }
@@ -386,6 +386,17 @@ impl Chat {
         self
     }
 
+    /// A machine's programs held this many bytes when it was most, and may hold so many.
+    pub(crate) fn holds(mut self, at: u64, machine: &str, bytes: u64, limit: u64) -> Self {
+        self.history.memory.push(MemoryUse {
+            machine: machine.to_owned(),
+            at: Time::from_millis(at),
+            bytes,
+            limit,
+        });
+        self
+    }
+
     /// The back-off starts over with at most this wait.
     pub(crate) fn backoff_first(mut self, longest: u64) -> Self {
         self.history.bounds.backoff_first = Some(Time::from_millis(longest));
@@ -434,6 +445,22 @@ impl Chat {
             self = self.event(at, observer, EventKind::Online { user });
         }
         self
+    }
+
+    /// The client noticed that it lacked something.
+    pub(crate) fn missed(self, at: u64, who: &str, what: Lack) -> Self {
+        self.event(at, who, EventKind::Missed { what })
+    }
+
+    /// The client was sent again what it had handled.
+    pub(crate) fn repeated(self, at: u64, who: &str, content: &str, reliable: bool) -> Self {
+        let content = content.to_owned();
+        let again = EventKind::Repeated {
+            id: 1,
+            content,
+            reliable,
+        };
+        self.event(at, who, again)
     }
 
     /// The observer no longer shows them.

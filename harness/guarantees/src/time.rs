@@ -1,5 +1,8 @@
 //! How virtual time is written: for people in seconds, in files as whole nanoseconds.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Virtual time since the start of the run.
@@ -11,58 +14,83 @@ pub fn seconds(time: Time) -> String {
     format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)
 }
 
-/// For `#[serde(with = "nanoseconds")]`: a time as a whole number of nanoseconds. 64 bits hold
-/// more than 500 years.
-pub mod nanoseconds {
-    use crate::Time;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+/// For `#[serde(with = "Nanoseconds")]`: a time as a whole number of nanoseconds. 64 bits hold more
+/// than 500 years.
+#[derive(Debug)]
+pub struct Nanoseconds;
+
+impl Nanoseconds {
+    fn number(time: Time) -> u64 {
+        u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    }
 
     /// Writes a time.
     pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
-        number(*time).serialize(serializer)
+        Self::number(*time).serialize(serializer)
     }
 
     /// Reads a time.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
         u64::deserialize(deserializer).map(Time::from_nanos)
     }
+}
 
-    fn number(time: Time) -> u64 {
-        u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+/// The same for a time that may be missing.
+#[derive(Debug)]
+pub struct NanosecondsOrNull;
+
+impl NanosecondsOrNull {
+    /// Writes the time or null.
+    pub fn serialize<S: Serializer>(time: &Option<Time>, to: S) -> Result<S::Ok, S::Error> {
+        time.map(Nanoseconds::number).serialize(to)
     }
 
-    /// The same for a time that may be missing.
-    pub mod option {
-        use super::*;
+    /// Reads the time or null.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Time>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Time::from_nanos))
+    }
+}
 
-        /// Writes the time or null.
-        pub fn serialize<S: Serializer>(time: &Option<Time>, to: S) -> Result<S::Ok, S::Error> {
-            time.map(number).serialize(to)
-        }
+/// The same for a list of times.
+#[derive(Debug)]
+pub struct NanosecondsList;
 
-        /// Reads the time or null.
-        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Time>, D::Error> {
-            Ok(Option::<u64>::deserialize(from)?.map(Time::from_nanos))
-        }
+impl NanosecondsList {
+    /// Writes the times.
+    pub fn serialize<S: Serializer>(times: &[Time], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(times.iter().map(|&time| Nanoseconds::number(time)))
     }
 
-    /// The same for a list of times.
-    pub mod list {
-        use super::*;
-
-        /// Writes the times.
-        pub fn serialize<S: Serializer>(times: &[Time], to: S) -> Result<S::Ok, S::Error> {
-            to.collect_seq(times.iter().map(|&time| number(time)))
-        }
-
-        /// Reads the times.
-        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Time>, D::Error> {
-            Ok(Vec::<u64>::deserialize(from)?
-                .into_iter()
-                .map(Time::from_nanos)
-                .collect())
-        }
+    /// Reads the times.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Time>, D::Error> {
+        let numbers = Vec::<u64>::deserialize(from)?;
+        Ok(numbers.into_iter().map(Time::from_nanos).collect())
     }
+}
+
+/// In a schema, each stands for what it writes.
+macro_rules! described_as {
+    ($($name:ident: $written:ty;)*) => {$(
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                <$written>::json_schema(generator)
+            }
+        }
+    )*};
+}
+
+described_as! {
+    Nanoseconds: u64;
+    NanosecondsOrNull: Option<u64>;
+    NanosecondsList: Vec<u64>;
 }
 
 #[cfg(test)]
@@ -72,11 +100,11 @@ mod tests {
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Times {
-        #[serde(with = "nanoseconds")]
+        #[serde(with = "Nanoseconds")]
         at: Time,
-        #[serde(default, with = "nanoseconds::option")]
+        #[serde(default, with = "NanosecondsOrNull")]
         until: Option<Time>,
-        #[serde(with = "nanoseconds::list")]
+        #[serde(with = "NanosecondsList")]
         all: Vec<Time>,
     }
 

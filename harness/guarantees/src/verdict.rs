@@ -2,11 +2,12 @@
 
 use crate::counted::counted;
 use crate::{Asked, Evidence, Excuse, NotJudged, Time};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What a checker says about one guarantee in one run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
     /// The run put the guarantee to the test, and it held.
@@ -44,7 +45,7 @@ impl Verdict {
 }
 
 /// What a guarantee was tested on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Exercise {
     /// How many times it could have been violated.
     pub count: u64,
@@ -63,12 +64,15 @@ impl fmt::Display for Exercise {
 }
 
 /// How a guarantee was violated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Violation {
     /// How many violations the run has in all; for the total order, how many rooms lack one.
     pub count: u64,
     /// The earliest of them.
     pub evidence: Evidence,
+    /// The next ones, in the order of time: all of them, or as many as a report has room for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Evidence>,
     /// How much was asked, and what was left out.
     #[serde(default)]
     pub asked: Asked,
@@ -92,25 +96,28 @@ fn remark(f: &mut fmt::Formatter<'_>, asked: &Asked) -> fmt::Result {
     }
 }
 
-/// Collects a checker's findings: counts what was asked, and keeps the earliest violation.
+/// How many violations of a guarantee are kept: the earliest. The others are counted.
+const KEPT: usize = 1_000;
+
+/// Collects a checker's findings: counts what was asked, and keeps the violations.
 #[derive(Default)]
 pub(crate) struct Findings {
     asked: Asked,
     count: u64,
-    earliest: Option<(Time, Evidence)>,
+    /// In the order of time.
+    found: Vec<(Time, Evidence)>,
 }
 
 impl Findings {
-    /// One more violation, seen at this time. Of two at the same time the first reported is kept.
+    /// One more violation, seen at this time. Of two at the same time the first reported is the
+    /// first.
     pub(crate) fn add<E: Into<Evidence>>(&mut self, at: Time, evidence: impl FnOnce() -> E) {
         self.asked.judged += 1;
         self.count += 1;
-        if self
-            .earliest
-            .as_ref()
-            .is_none_or(|(earliest, _)| at < *earliest)
-        {
-            self.earliest = Some((at, evidence().into()));
+        let place = self.found.partition_point(|(earlier, _)| *earlier <= at);
+        if place < KEPT {
+            self.found.insert(place, (at, evidence().into()));
+            self.found.truncate(KEPT);
         }
     }
 
@@ -134,12 +141,14 @@ impl Findings {
         let Self {
             asked,
             count,
-            earliest,
+            found,
         } = self;
-        match earliest {
-            Some((_, evidence)) => Verdict::Violated(Box::new(Violation {
+        let mut found = found.into_iter().map(|(_, evidence)| evidence);
+        match found.next() {
+            Some(evidence) => Verdict::Violated(Box::new(Violation {
                 count,
                 evidence,
+                further: found.collect(),
                 asked,
             })),
             None if asked.judged == 0 => Verdict::NotExercised(asked),
@@ -214,6 +223,8 @@ mod tests {
             panic!("four violations");
         };
         assert_eq!(violation.evidence, leak("the earliest"));
+        let further = ["one", "other", "the last"].map(leak);
+        assert_eq!(violation.further, further);
         let mut findings = Findings::default();
         findings.add(at, || leak("one"));
         findings.add(at, || leak("other"));
@@ -221,6 +232,26 @@ mod tests {
             panic!("two violations");
         };
         assert_eq!((violation.count, violation.evidence), (2, leak("one")));
+    }
+
+    #[test]
+    fn of_very_many_violations_the_earliest_are_kept_and_all_are_counted() {
+        let many = 2 * KEPT as u64;
+        let mut findings = Findings::default();
+        for at in (0..many).rev().map(Time::from_secs) {
+            let history = chat(["alice"]).left(crate::Held::Rooms, 1, 0).history();
+            let leftover = crate::Leftover {
+                at,
+                ..history.leftovers[0].clone()
+            };
+            findings.add(at, || Leak(leftover));
+        }
+        let Verdict::Violated(violation) = findings.verdict(|_| String::new()) else {
+            panic!("many violations");
+        };
+        assert_eq!((violation.count, violation.further.len()), (many, KEPT - 1));
+        let last = violation.further.last().and_then(Evidence::proof::<Leak>);
+        assert_eq!(last.map(|Leak(it)| it.at.as_secs()), Some(KEPT as u64 - 1));
     }
 
     #[test]

@@ -114,30 +114,49 @@ fn cfgs(attributes: &[TokenTree]) -> TokenStream {
 ///
 /// squall::main!(orders::nothing_is_lost, orders::nothing_comes_twice);
 /// ```
+///
+/// Of systems, which are types, it makes the command `squall` for them, with all of its verbs:
+/// `squall::main!(MySystem);`, or several, of which the first is what a scenario file is about that
+/// does not say so. That takes the crate `squall-cli`, beside `squall`.
 #[proc_macro]
-pub fn main(tests: TokenStream) -> TokenStream {
-    match tests_of(tests) {
-        Ok(tests) => {
-            let mut main = plain("fn main() -> ::std::process::ExitCode");
-            let tests = TokenTree::from(Group::new(Delimiter::Bracket, tests));
-            let mut call = plain("::squall::test::command");
-            let tests = plain("&").into_iter().chain([tests]);
-            let tests = tests.chain(plain(", ::std::env::args()")).collect();
-            call.extend([TokenTree::from(Group::new(Delimiter::Parenthesis, tests))]);
-            main.extend([block(call)]);
-            main
-        }
-        Err(wrong) => complaint(&wrong),
-    }
+pub fn main(named: TokenStream) -> TokenStream {
+    let named: Vec<TokenTree> = named.into_iter().collect();
+    let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(it) if it.as_char() == ',');
+    let paths: Vec<_> = named.split(is_comma).filter(|it| !it.is_empty()).collect();
+    let systems = paths.iter().filter(|path| is_type(path)).count();
+    let made = match systems {
+        0 => main_of_tests(&paths),
+        all if all == paths.len() => Ok(main_of_systems(&paths)),
+        _ => wrong(
+            "write either tests or systems: each has a command of its own",
+            Span::call_site(),
+        ),
+    };
+    made.unwrap_or_else(|wrong| complaint(&wrong))
+}
+
+/// Whether a path ends as names of types do.
+fn is_type(path: &[TokenTree]) -> bool {
+    let last = path.last().map(TokenTree::to_string).unwrap_or_default();
+    last.starts_with(char::is_uppercase) || last == ">"
+}
+
+fn main_of_tests(paths: &[&[TokenTree]]) -> Result<TokenStream, Wrong> {
+    let tests = TokenTree::from(Group::new(Delimiter::Bracket, tests_of(paths)?));
+    let tests = plain("&").into_iter().chain([tests]);
+    let tests = tests.chain(plain(", ::std::env::args()")).collect();
+    let mut call = plain("::squall::test::command");
+    call.extend([TokenTree::from(Group::new(Delimiter::Parenthesis, tests))]);
+    let mut main = plain("fn main() -> ::std::process::ExitCode");
+    main.extend([block(call)]);
+    Ok(main)
 }
 
 /// `a::b, c` as `a::__squall_b(), __squall_c()`.
-fn tests_of(tests: TokenStream) -> Result<TokenStream, Wrong> {
+fn tests_of(paths: &[&[TokenTree]]) -> Result<TokenStream, Wrong> {
     const HELP: &str = "write the names of tests, as in `squall::main!(orders::nothing_is_lost)`";
-    let tests: Vec<TokenTree> = tests.into_iter().collect();
-    let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(it) if it.as_char() == ',');
     let mut all = TokenStream::new();
-    for path in tests.split(is_comma).filter(|path| !path.is_empty()) {
+    for path in paths {
         let Some((TokenTree::Ident(name), before)) = path.split_last() else {
             return wrong(HELP, path[0].span());
         };
@@ -149,6 +168,28 @@ fn tests_of(tests: TokenStream) -> Result<TokenStream, Wrong> {
         true => wrong(HELP, Span::call_site()),
         false => Ok(all),
     }
+}
+
+/// A `main` for `a::B, C`, which installs them wherever runs are played.
+fn main_of_systems(paths: &[&[TokenTree]]) -> TokenStream {
+    let mut known = TokenStream::new();
+    for path in paths {
+        known.extend(plain("::squall_cli::Known::of::<"));
+        known.extend(path.iter().cloned());
+        known.extend(plain(">(),"));
+    }
+    let known = TokenTree::from(Group::new(Delimiter::Bracket, known));
+    let known = plain("&").into_iter().chain([known]).collect();
+    let mut install = plain("::squall_cli::install");
+    install.extend([TokenTree::from(Group::new(Delimiter::Parenthesis, known))]);
+    let mut body = plain("fn install()");
+    body.extend([block(install)]);
+    body.extend(plain(
+        "::squall_cli::command::of_own(install, ::std::env::args_os())",
+    ));
+    let mut main = plain("fn main() -> ::std::process::ExitCode");
+    main.extend([block(body)]);
+    main
 }
 
 /// What `seeds = 100` says.

@@ -15,6 +15,7 @@
 
 mod corpus;
 mod error;
+mod explained;
 mod parallel;
 mod planted;
 mod plays;
@@ -24,6 +25,7 @@ mod switched;
 use clap::Parser;
 use corpus::Mutation;
 use error::Error;
+use explained::Explained;
 use parallel::side_by_side;
 use plays::{Normal, Play, Stage};
 use score::{Fate, Result as Scored};
@@ -64,6 +66,11 @@ struct Options {
     /// The minutes for one mutation.
     #[arg(long, default_value_t = 10)]
     minutes: u64,
+    /// Then make the world of each that was found small, and say what it depends on: a second
+    /// table. Takes worlds (`--by explore`). The planted bugs are in it too, unless `--only` or
+    /// `--shard` asks for less than everything.
+    #[arg(long)]
+    explain: bool,
     /// How many plays at a time.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -82,6 +89,9 @@ struct Options {
     /// Where to build; by default in the scratch folder.
     #[arg(long)]
     target: Option<PathBuf>,
+    /// A command that was built before, of the same sources and corpus: nothing is built.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "profile"])]
+    built: Option<PathBuf>,
 }
 
 /// What looks for defects.
@@ -138,7 +148,10 @@ fn score(options: &Options) -> Result<bool, Error> {
         .target
         .clone()
         .unwrap_or_else(|| scratch.join("target"));
-    let command = switched.build(&absolute(&target)?, &options.profile)?;
+    let command = match &options.built {
+        Some(built) => absolute(built)?,
+        None => switched.build(&absolute(&target)?, &options.profile)?,
+    };
     let longest = Duration::from_secs(60 * options.minutes);
     let stage = Stage {
         command,
@@ -183,6 +196,10 @@ fn score(options: &Options) -> Result<bool, Error> {
     });
     let results: Vec<Scored<'_>> = results.into_iter().collect::<Result<_, Error>>()?;
     println!("\n{}", score::summary(&results));
+    if options.explain {
+        let is_all = options.only.is_empty() && options.shard == (1, 1);
+        explain(&asked, &results, is_all, &stage, options.jobs)?;
+    }
     Ok(results
         .iter()
         .all(|result| !matches!(result.fate, Fate::Stale(_))))
@@ -231,8 +248,15 @@ fn look_for(
         let ended = stage.play(&play, Some(number), &own)?;
         runs += ended.runs;
         if ended.is_finding() {
-            let (by, violated) = (play.to_string(), ended.violated);
-            return Ok((Fate::Found { by, violated }, runs));
+            let (by, violated, world) = (play.to_string(), ended.violated, ended.world);
+            return Ok((
+                Fate::Found {
+                    by,
+                    violated,
+                    world,
+                },
+                runs,
+            ));
         }
         if ended.took_too_long() {
             return Ok((Fate::Unfinished, runs));
@@ -243,6 +267,42 @@ fn look_for(
         subjects => Fate::Unseen { subjects },
     };
     Ok((fate, runs))
+}
+
+/// Makes the worlds small in which something was found, and the scenarios of the planted bugs if
+/// they are wanted, and prints a table.
+fn explain(
+    asked: &[(usize, &Mutation)],
+    results: &[Scored<'_>],
+    with_planted: bool,
+    stage: &Stage,
+    jobs: usize,
+) -> Result<(), Error> {
+    println!("\n{}", explained::HEAD);
+    let found = asked.iter().zip(results);
+    let found = found.filter_map(|((number, mutation), result)| match result.fate {
+        Fate::Found { world, .. } => Some((*number, *mutation, world?)),
+        _ => None,
+    });
+    let found: Vec<(usize, &Mutation, u64)> = found.collect();
+    let all = side_by_side(&found, jobs, |&(number, mutation, world)| {
+        let explained = Explained::of(stage, number, world)?;
+        match &explained {
+            Some(explained) => println!("| {} | {explained}", mutation.name),
+            None => eprintln!("{} could not be made small", mutation.name),
+        }
+        Ok(explained)
+    });
+    let all: Vec<Option<Explained>> = all.into_iter().collect::<Result<_, Error>>()?;
+    let mut all: Vec<Explained> = all.into_iter().flatten().collect();
+    if with_planted {
+        for (name, explained) in Explained::planted(stage, jobs)? {
+            println!("| planted: {name} | {explained}");
+            all.push(explained);
+        }
+    }
+    println!("\n{}", explained::summary(&all));
+    Ok(())
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Error> {

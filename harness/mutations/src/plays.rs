@@ -39,6 +39,8 @@ pub(crate) struct Ended {
     pub(crate) violated: Vec<String>,
     /// How many runs it took.
     pub(crate) runs: u32,
+    /// The world of the first story; none if no worlds were played, or none tells one.
+    pub(crate) world: Option<u64>,
 }
 
 impl Ended {
@@ -50,6 +52,14 @@ impl Ended {
     pub(crate) fn took_too_long(&self) -> bool {
         self.code.is_none()
     }
+}
+
+/// What the command has said.
+pub(crate) struct Said {
+    /// On standard output.
+    pub(crate) told: String,
+    /// On standard error.
+    pub(crate) complaints: String,
 }
 
 /// A play without any defect.
@@ -115,6 +125,7 @@ impl Stage {
         };
         let text = fs::read_to_string(&told).unwrap_or_default();
         let worlds = matches!(play, Play::Worlds(..)).then(|| worlds(&text));
+        let world = worlds.is_some().then(|| first_world(&text)).flatten();
         let (violated, runs) = match worlds {
             Some((stories, worlds)) => (stories, worlds),
             None => (violated(&text), play.runs()),
@@ -123,6 +134,24 @@ impl Stage {
             code,
             violated,
             runs,
+            world,
+        })
+    }
+
+    /// What the command says to something else than a play, with a switch on or without any.
+    pub(crate) fn ask(&self, arguments: &[&str], on: Option<usize>) -> Result<Said, Error> {
+        let failed = |error| Error::file(&self.command, error);
+        let output = Command::new(&self.command)
+            .args(arguments)
+            .envs(on.map(|on| (ON, on.to_string())))
+            .current_dir(&self.scratch)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(failed)?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Said {
+            told: text(output.stdout),
+            complaints: text(output.stderr),
         })
     }
 
@@ -245,6 +274,13 @@ fn worlds(report: &str) -> (Vec<String>, u32) {
     (stories.map(str::to_owned).collect(), played.unwrap_or(0))
 }
 
+/// The seed of the smallest world of the first story.
+fn first_world(report: &str) -> Option<u64> {
+    let mut lines = report.lines();
+    let line = lines.find_map(|line| line.trim().strip_prefix("smallest: seed "))?;
+    line.split(',').next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,6 +298,7 @@ Never put to the test: fairness
 ";
         let stories = vec!["no-phantom: phantom, own-echo".to_owned()];
         assert_eq!(worlds(report), (stories, 17));
+        assert_eq!(first_world(report), Some(17));
     }
 
     #[test]

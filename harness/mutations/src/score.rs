@@ -14,9 +14,13 @@ pub(crate) struct Result<'a> {
 }
 
 pub(crate) enum Fate {
-    /// By this play, through these guarantees; empty for explorations and for machines that
-    /// panicked.
-    Found { by: String, violated: Vec<String> },
+    /// By this play, through these guarantees (empty for machines that panicked), in this world if
+    /// it was one.
+    Found {
+        by: String,
+        violated: Vec<String>,
+        world: Option<u64>,
+    },
     /// This many scenarios reach its line (the matrix counts as one), and none sees a difference: a
     /// checker is missing, or a coincidence.
     Unseen { subjects: usize },
@@ -47,8 +51,8 @@ impl Display for Result<'_> {
         let (word, seconds) = (self.fate.word(), self.took.as_secs());
         write!(f, "| {name} | {class} | {word} | ")?;
         match &self.fate {
-            Fate::Found { by, violated } if violated.is_empty() => f.write_str(by)?,
-            Fate::Found { by, violated } => write!(f, "{by}: {}", violated.join(", "))?,
+            Fate::Found { by, violated, .. } if violated.is_empty() => f.write_str(by)?,
+            Fate::Found { by, violated, .. } => write!(f, "{by}: {}", violated.join(", "))?,
             Fate::Unseen { subjects } => write!(f, "{subjects} scenarios come to it")?,
             Fate::Unreached | Fate::Unfinished => {}
             Fate::Stale(why) => f.write_str(why)?,
@@ -67,6 +71,23 @@ fn class(class: Class) -> &'static str {
         Class::Easy => "easy",
         Class::Hard => "hard",
     }
+}
+
+/// The number in front of a word, in its singular, such as 3 in `1 fault, 3 clients`.
+pub(crate) fn counts_of(text: &str, noun: &str) -> Option<u64> {
+    let mut words = text
+        .split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .peekable();
+    while let Some(word) = words.next() {
+        if words
+            .peek()
+            .is_some_and(|next| next.trim_end_matches('s') == noun)
+        {
+            return word.parse().ok();
+        }
+    }
+    None
 }
 
 /// The score by class, not counting stale mutations.

@@ -71,8 +71,9 @@ fn share(file: &str) -> Option<*mut AtomicBool> {
 }
 "#;
 
-/// The crates of the chat, and of the copy from which the command is built.
+/// The crates of the chat and its recovery layer, and of the copy from which the command is built.
 const CHAT: &str = "harness/chat";
+const RECOVERY: &str = "harness/recovery";
 const PLANTED: &str = "harness/planted";
 
 /// A copy of the workspace in which every mutation that applies has its switch.
@@ -103,8 +104,8 @@ impl Switched {
         list(from, Path::new(""), &mut files)?;
         let mut crates: BTreeSet<&str> =
             switches.keys().filter_map(|file| crate_of(file)).collect();
-        if crates.contains(CHAT) {
-            // It is a copy of the chat.
+        if crates.contains(CHAT) || crates.contains(RECOVERY) {
+            // It is a copy of both.
             crates.insert(PLANTED);
         }
         files.extend(planted.keys().map(PathBuf::from));

@@ -178,8 +178,17 @@ pub enum Bug {
     /// *Exactly once.* The server takes what one device of a user has been sent for handled by the
     /// user: another one that was away does not get it.
     OffsetByUser,
+    /// *Memory.* The server keeps every message that it was ever sent.
+    MessagesKept,
     /// *Latency.* The client takes its time with everything that comes.
     SluggishClient,
+    /// *Recovery.* The recovery layer refuses an offset that is older than the session: a session
+    /// in which nothing was sent yet cannot be recovered, because its client still names the last
+    /// offset of the one before.
+    EarlierOffsetRefused,
+    /// *At most once.* The server sends every message twice on the same connection; its client
+    /// leaves out the second.
+    SentTwice,
 }
 
 impl Bug {
@@ -193,7 +202,7 @@ impl Bug {
 /// The counts, indexed by mistake.
 static REACHED: [AtomicU64; COUNT] = [const { AtomicU64::new(0) }; COUNT];
 
-const COUNT: usize = Bug::SluggishClient as usize + 1;
+const COUNT: usize = Bug::SentTwice as usize + 1;
 
 thread_local! {
     /// The mistake made by programs on this thread.

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+/// What the names of the recovery layer's files begin with.
+pub(crate) const RECOVERY: &str = "recovery/";
+
 /// One edit of one file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Edit {
-    /// The file, as a path below `src`.
+    /// The file, as a path below `src` of the chat, or of the recovery layer after [`RECOVERY`].
     pub(crate) file: String,
     /// Whole lines, which occur exactly once.
     pub(crate) find: String,
@@ -65,6 +68,17 @@ pub(crate) fn sources(folder: &Path) -> BTreeMap<String, String> {
     sources
 }
 
+/// The sources of the chat, and those of its recovery layer below [`RECOVERY`].
+///
+/// # Panics
+/// If one cannot be read.
+pub(crate) fn both(chat: &Path, recovery: &Path) -> BTreeMap<String, String> {
+    let mut both = sources(chat);
+    let layer = sources(recovery).into_iter();
+    both.extend(layer.map(|(name, text)| (format!("{RECOVERY}{name}"), text)));
+    both
+}
+
 /// Makes the edits, one after another.
 ///
 /// # Errors
@@ -94,7 +108,7 @@ pub(crate) fn apply(edits: &[Edit], sources: &mut BTreeMap<String, String>) -> R
     match stale.is_empty() {
         true => Ok(()),
         false => Err(format!(
-            "the chat has changed where mistakes are planted into it; bring harness/planted/edits up to it. \
+            "the chat or its recovery layer has changed where mistakes are planted into it; bring harness/planted/edits up to it. \
              These lines should occur once, and occur\n{}",
             stale.join("\n")
         )),

@@ -36,6 +36,9 @@ impl Shared {
             }
             return Some((message, reply));
         }
+        if on(Bug::MessagesKept) {
+            std::mem::forget(message.clone());
+        }
         if number > 1 && on(Bug::FavouredClient) {
             self.receive_late(number, message, reply);
         } else if on(Bug::AckBeforeCommit) {

@@ -169,6 +169,56 @@ impl Books {
         Ok(())
     }
 
+    /// From now on clients may go to another server, and come from one.
+    pub(crate) fn move_about(&mut self) {
+        self.log.tells_positions = true;
+    }
+
+    /// Whether the session with this private id may be another server's.
+    pub(crate) fn lacks(&self, private_id: &str) -> bool {
+        let known = self.by_private_id.contains_key(private_id);
+        let is_one = self.log.gave_out(private_id) || self.log.could_be_anothers(private_id);
+        !known && is_one && private_id.len() <= CLAIM_MAX
+    }
+
+    /// A session has come from another server, and waits for its client.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if it cannot be read.
+    pub(crate) fn adopt(
+        &mut self,
+        session: SavedSession,
+        (now, today): (Instant, SystemTime),
+    ) -> Result<(), StorageError> {
+        self.last += 1;
+        let session = SavedSession {
+            number: self.last,
+            since: self.log.next(),
+            floor: None,
+            ..session
+        };
+        let number = session.number;
+        self.restore(session, now, Some(self.options.max_disconnection))?;
+        // If it cannot be kept, the next process does not know it.
+        drop(self.save(number, Some(today)));
+        self.make_room();
+        Ok(())
+    }
+
+    /// Another server has this session from now on.
+    pub(crate) fn give_up(&mut self, private_id: &str) {
+        if let Some(&number) = self.by_private_id.get(private_id) {
+            self.forget(number, Refusal::Superseded);
+        }
+    }
+
+    /// The namespace of the session with this private id.
+    pub(crate) fn namespace_of(&self, private_id: &str) -> Option<Str> {
+        let number = self.by_private_id.get(private_id)?;
+        Some(self.sessions[number].namespace.clone())
+    }
+
     /// Opens a new session for a connection.
     pub(crate) fn open_session(&mut self, namespace: &Str, connection: Connection) -> Number {
         self.last += 1;

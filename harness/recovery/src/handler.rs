@@ -7,7 +7,7 @@ use crate::number::Number;
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::wire::Arrival;
-use crate::{Recovery, SocketRef};
+use crate::{Recovery, SocketRef, log};
 use serde::Deserialize;
 use socketioxide::SocketError;
 use socketioxide::handler::ConnectHandler;
@@ -59,6 +59,7 @@ where
     ) -> Admission<'a> {
         Box::pin(async move {
             self.recovery.hear_out(&socket, auth.as_ref()).await;
+            self.recovery.fetch(auth.as_ref()).await;
             let session = self.recovery.open(&socket, auth.as_ref());
             socket.extensions.insert(session.clone());
             if session.recovered() && self.recovery.skips_middlewares() {
@@ -135,6 +136,22 @@ impl Recovery {
         }
     }
 
+    /// Takes the session that a client claims from the server that has it, if that is another one.
+    async fn fetch(&self, auth: Option<&Value>) {
+        let elsewhere = self.0.as_ref().and_then(|shared| shared.elsewhere.as_ref());
+        let (Some(elsewhere), Some((private_id, _))) = (elsewhere, Claim::read(auth)) else {
+            return;
+        };
+        let lacks = self.books().is_some_and(|books| books.lacks(&private_id));
+        if lacks
+            && let Some(session) = elsewhere.take(&private_id).await
+            && let Some(mut books) = self.books()
+        {
+            // One that cannot be read is none: its client gets a new one.
+            drop(books.adopt(session, (Instant::now(), SystemTime::now())));
+        }
+    }
+
     /// Opens a session for a connection, or gives it the one that its client claims.
     fn open(&self, socket: &Arc<Socket<RecoveryAdapter>>, auth: Option<&Value>) -> Session {
         self.keep_time();
@@ -146,6 +163,9 @@ impl Recovery {
         let given_up = claim.as_ref().and_then(|(private_id, _)| {
             self.take_from(&mut books, &namespace, private_id, connection.arrival)
         });
+        let position = claim
+            .as_ref()
+            .and_then(|(_, offset)| log::position(offset.as_ref()?));
         let claimed = claim.map(|(private_id, offset)| {
             let claim = (private_id.as_str(), offset.as_deref());
             books.claim(&namespace, connection.clone(), claim, Instant::now())
@@ -156,7 +176,7 @@ impl Recovery {
             None => (books.open_session(&namespace, connection), Ok(false)),
         };
         let ids = books.ids_of(number).expect("it has just been opened");
-        let session = Session::kept(self, socket, number, ids, claimed);
+        let session = Session::kept(self, socket, number, ids, (claimed, position));
         drop(books);
         if let Some(given_up) = given_up {
             end(given_up);
@@ -185,6 +205,22 @@ impl Recovery {
         let now = (Instant::now(), SystemTime::now());
         books.leave(namespace, socket.id, rooms(&socket), End::Lost, now);
         Some(socket)
+    }
+
+    /// Another server [has taken](crate::Elsewhere::take) the session with this private id. If a
+    /// connection still has it here, that has been given up by its client, and ends.
+    pub fn give_up(&self, private_id: &str) {
+        let Some(mut books) = self.books() else {
+            return;
+        };
+        let given_up = books
+            .namespace_of(private_id)
+            .and_then(|namespace| self.take_from(&mut books, &namespace, private_id, None));
+        books.give_up(private_id);
+        drop(books);
+        if let Some(given_up) = given_up {
+            end(given_up);
+        }
     }
 
     /// Makes a session live: atomically, it is back in its rooms and given what it has missed.

@@ -84,13 +84,16 @@
 //!   should do so [together](Recovery::together).
 //! - If the process dies while its storage fails, sessions come back as they were last kept, and
 //!   what was not kept was never sent.
-//! - The common (JSON) parser only. One server process only: the books are not shared.
+//! - The common (JSON) parser only.
+//! - Each server process has books of its own. Clients can move between servers ([`Elsewhere`]) if
+//!   the application knows all events by position.
 
 #![forbid(unsafe_code)]
 
 mod adapter;
 mod books;
 mod census;
+mod elsewhere;
 mod flow;
 mod handler;
 mod journal;
@@ -106,6 +109,7 @@ mod wires;
 
 pub use adapter::RecoveryAdapter;
 pub use census::Census;
+pub use elsewhere::{Elsewhere, Taking};
 pub use handler::Protected;
 pub use options::Options;
 pub use refusal::Refusal;
@@ -146,6 +150,7 @@ struct Shared {
     /// How many connections the server has heard of.
     arrivals: AtomicU64,
     keeps_time: AtomicBool,
+    elsewhere: Option<Box<dyn Elsewhere>>,
     /// Notified when the storage is behind, and should be retried soon.
     behind: Arc<Notify>,
 }
@@ -157,11 +162,35 @@ impl Recovery {
     ///
     /// [`StorageError`] if the storage cannot be read.
     pub fn new(options: Options, storage: impl Storage) -> Result<Self, StorageError> {
+        Self::begin(options, storage, None)
+    }
+
+    /// The same for a server among several, to which clients may come from another one.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn among(
+        options: Options,
+        storage: impl Storage,
+        elsewhere: impl Elsewhere,
+    ) -> Result<Self, StorageError> {
+        Self::begin(options, storage, Some(Box::new(elsewhere)))
+    }
+
+    fn begin(
+        options: Options,
+        storage: impl Storage,
+        elsewhere: Option<Box<dyn Elsewhere>>,
+    ) -> Result<Self, StorageError> {
         let (now, today) = (Instant::now(), SystemTime::now());
         let flow = Flow::default();
         let behind = Arc::new(Notify::new());
         let journal = (Box::new(storage) as Box<dyn Storage>, behind.clone());
-        let books = Books::open(options.clone(), journal, flow.clone(), (now, today))?;
+        let mut books = Books::open(options.clone(), journal, flow.clone(), (now, today))?;
+        if elsewhere.is_some() {
+            books.move_about();
+        }
         let recovery = Self(Some(Arc::new(Shared {
             books: Mutex::new(books),
             adapters: Mutex::default(),
@@ -170,6 +199,7 @@ impl Recovery {
             wires: Wires::default(),
             arrivals: AtomicU64::new(0),
             keeps_time: AtomicBool::new(false),
+            elsewhere,
             behind,
         })));
         recovery.keep_time();

@@ -40,6 +40,8 @@ pub(crate) struct Log {
     first: Sequence,
     bytes: usize,
     bytes_max: usize,
+    /// Whether offsets say from where the application took their packets.
+    pub(crate) tells_positions: bool,
 }
 
 impl Log {
@@ -53,6 +55,7 @@ impl Log {
             first,
             bytes: 0,
             bytes_max,
+            tells_positions: false,
         }
     }
 
@@ -101,16 +104,19 @@ impl Log {
         }
     }
 
-    /// The offset of a packet, as clients know it.
-    pub(crate) fn offset(&self, sequence: Sequence) -> String {
-        format!("{}-{sequence:x}", self.tag)
+    /// The offset of a packet from this position, as clients know it.
+    pub(crate) fn offset(&self, sequence: Sequence, position: Option<i64>) -> String {
+        match position.filter(|_| self.tells_positions) {
+            Some(position) => format!("{}-{sequence:x}.{position:x}", self.tag),
+            None => format!("{}-{sequence:x}", self.tag),
+        }
     }
 
     /// What an offset names.
     pub(crate) fn read(&self, offset: &str) -> Offset {
         match split(offset) {
-            Some((tag, sequence)) if tag == self.tag => Offset::Ours(sequence),
-            Some((tag, _)) if tag.len() == self.tag.len() => Offset::Anothers,
+            Some((tag, sequence, _)) if tag == self.tag => Offset::Ours(sequence),
+            Some((tag, ..)) if tag.len() == self.tag.len() => Offset::Anothers,
             _ => Offset::None,
         }
     }
@@ -149,12 +155,25 @@ pub(crate) enum Offset {
     None,
 }
 
-/// Splits an offset into tag and number.
-fn split(offset: &str) -> Option<(&str, Sequence)> {
-    let (tag, number) = offset.rsplit_once('-')?;
+/// The position that an offset of some log tells.
+pub(crate) fn position(offset: &str) -> Option<i64> {
+    split(offset)?.2
+}
+
+/// Splits an offset into tag, number and position.
+fn split(offset: &str) -> Option<(&str, Sequence, Option<i64>)> {
+    let (tag, numbers) = offset.rsplit_once('-')?;
+    let (number, position) = match numbers.split_once('.') {
+        Some((number, position)) => (number, Some(i64::from_str_radix(position, 16).ok()?)),
+        None => (numbers, None),
+    };
     let sequence = Sequence::from_str_radix(number, 16).ok()?;
+    let written = match position {
+        Some(position) => format!("{sequence:x}.{position:x}"),
+        None => format!("{sequence:x}"),
+    };
     // A number can be written in several ways; an offset only in one.
-    (format!("{sequence:x}") == number).then_some((tag, sequence))
+    (written == numbers).then_some((tag, sequence, position))
 }
 
 /// The number of the packet whose event ends with these bytes: `…,"tag-1a"]`.
@@ -163,7 +182,7 @@ pub(crate) fn at_end(event: &[u8]) -> Option<Sequence> {
         .strip_suffix(b"\"]")?
         .rsplit(|&byte| byte == b'"')
         .next()?;
-    split(str::from_utf8(offset).ok()?).map(|(_, sequence)| sequence)
+    split(str::from_utf8(offset).ok()?).map(|(_, sequence, _)| sequence)
 }
 
 /// Appends an offset to an event's arguments, a JSON array.
@@ -187,7 +206,8 @@ mod tests {
     #[test]
     fn an_offset_names_its_packet_and_no_other_text_does() {
         let log = log(100);
-        let offset = log.offset(26);
+        let offset = log.offset(26, Some(42));
+        assert_eq!(offset, "tag-1a", "positions are for other servers");
         assert_eq!(log.read(&offset), Offset::Ours(26));
         assert_eq!(at_end(b"42[\"said\",\"tag-1a\"]"), Some(26));
         assert_eq!(log.read("gat-1a"), Offset::Anothers);
@@ -196,6 +216,20 @@ mod tests {
         ] {
             assert_eq!(log.read(other), Offset::None, "{other:?}");
             assert_eq!(at_end(other.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn an_offset_for_several_servers_tells_a_position() {
+        let mut log = log(100);
+        log.tells_positions = true;
+        let offset = log.offset(26, Some(42));
+        assert_eq!((&*offset, position(&offset)), ("tag-1a.2a", Some(42)));
+        assert_eq!(log.read(&offset), Offset::Ours(26));
+        assert_eq!(at_end(b"42[\"said\",\"tag-1a.2a\"]"), Some(26));
+        assert_eq!(position(&log.offset(26, None)), None);
+        for other in ["tag-1a.", "tag-1a.02a", "tag-1a.2a.1", "tag-.2a", "tag.2a"] {
+            assert_eq!((log.read(other), position(other)), (Offset::None, None));
         }
     }
 

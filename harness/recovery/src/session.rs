@@ -29,6 +29,7 @@ struct Parts {
     private_id: Option<String>,
     recovered: bool,
     refusal: Option<Refusal>,
+    position: Option<i64>,
     socket: Weak<Socket<RecoveryAdapter>>,
     superseded: AtomicBool,
     /// See [`Session::leave_out_missed`].
@@ -46,6 +47,7 @@ impl Session {
             private_id: None,
             recovered: false,
             refusal: None,
+            position: None,
             socket: Arc::downgrade(socket),
             superseded: AtomicBool::new(false),
             leaves_out: AtomicBool::new(false),
@@ -67,6 +69,7 @@ impl Session {
             private_id: Some(private_id.to_owned()),
             recovered: false,
             refusal: None,
+            position: None,
             socket: Weak::new(),
             superseded: AtomicBool::new(false),
             leaves_out: AtomicBool::new(false),
@@ -79,7 +82,7 @@ impl Session {
         socket: &Arc<Socket<RecoveryAdapter>>,
         number: Number,
         (id, private_id): (&str, &str),
-        claimed: Result<bool, Refusal>,
+        (claimed, position): (Result<bool, Refusal>, Option<i64>),
     ) -> Self {
         Self(Arc::new(Parts {
             recovery: recovery.clone(),
@@ -89,6 +92,7 @@ impl Session {
             private_id: Some(private_id.to_owned()),
             recovered: claimed == Ok(true),
             refusal: claimed.err(),
+            position,
             socket: Arc::downgrade(socket),
             superseded: AtomicBool::new(false),
             leaves_out: AtomicBool::new(false),
@@ -124,6 +128,13 @@ impl Session {
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         self.0.refusal
+    }
+
+    /// The position of the last event that the client says it has handled, on this server or
+    /// another one: see [`Elsewhere`](crate::Elsewhere).
+    #[must_use]
+    pub fn position(&self) -> Option<i64> {
+        self.0.position
     }
 
     /// Whether another connection of the client has the session by now: the client came back before

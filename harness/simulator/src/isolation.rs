@@ -86,6 +86,12 @@ pub fn isolated(
     conclude(host::nursery::run(job, input, bounds.into()))
 }
 
+/// From now on, each process of [`isolated`] does this before its job, because `main` has not run
+/// there. The first call counts. It must be a function of the executable, or nothing is isolated.
+pub fn before_isolated(first: fn()) {
+    host::nursery::set_first(first);
+}
+
 pub(crate) fn conclude(remains: io::Result<Remains>) -> Result<Vec<u8>, Crash> {
     let Remains { end, answer, told } = remains.map_err(|error| Crash::NotBegun {
         why: error.to_string(),

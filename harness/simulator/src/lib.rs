@@ -131,7 +131,7 @@ pub use error::Error;
 pub use hits::{Hits, Struck};
 pub use ids::{FaultId, MachineId};
 pub use intervention::Intervention;
-pub use isolation::{Crash, ProcessLimits, isolated};
+pub use isolation::{Crash, ProcessLimits, before_isolated, isolated};
 pub use journal::{Passage, PassageEnd, SegmentHead};
 pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;
@@ -143,4 +143,5 @@ pub use network::{
 };
 pub use places::Places;
 pub use process::{AsyncFunction, Ending, Function, Main};
-pub use world::{World, here, note, note_value, now, simulate, simulate_on};
+pub use sys::Counting;
+pub use world::{World, aside, hand_over, here, note, note_value, now, simulate, simulate_on};

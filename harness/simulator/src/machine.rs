@@ -173,6 +173,7 @@ impl Machine {
         let mut kernel_now = kernel.borrow_mut();
         kernel_now.set_now(now);
         kernel_now.process_is_dead = false;
+        kernel_now.hardware.memory.begin();
         kernel_now.environment = Environment::new(&self.name, &self.setup);
         kernel_now.hook = None;
         if self.setup.preemptions > 0 {
@@ -390,6 +391,14 @@ impl Machine {
         match &self.state {
             Power::Off(hardware) => times(hardware),
             Power::On { kernel, .. } => times(&kernel.borrow().hardware),
+        }
+    }
+
+    /// The most that its programs have held when they waited, and when.
+    pub(crate) fn memory(&self) -> Option<(u64, Duration)> {
+        match &self.state {
+            Power::Off(hardware) => hardware.memory.most(),
+            Power::On { kernel, .. } => kernel.borrow().hardware.memory.most(),
         }
     }
 

@@ -179,6 +179,8 @@ impl Process {
     pub(crate) fn turn(&self) {
         self.kernel.borrow_mut().begin_turn();
         sys::run_threads(&self.kernel);
+        let now = sys::world_time();
+        self.kernel.borrow_mut().hardware.memory.end_turn(now);
         if let Some(hook) = sys::take_hook_of_program() {
             self.kernel.borrow_mut().hook = Some(hook);
         }

@@ -109,6 +109,19 @@ pub fn note_value(what: &impl Hash, words: impl FnOnce() -> String) -> bool {
     sys::note(digest::of(what), words)
 }
 
+/// Does something with which the running program's memory has nothing to do, such as noting for the
+/// world what it does: what is asked for in the meantime is not counted as the program's
+/// ([`World::memory`]).
+pub fn aside<T>(f: impl FnOnce() -> T) -> T {
+    sys::aside(f)
+}
+
+/// Hands a value of the running program over to whoever keeps it: the program is not charged with
+/// it any more.
+pub fn hand_over<T: Clone>(value: T) -> T {
+    sys::hand_over(value)
+}
+
 /// A world of machines. Created by [`simulate`].
 pub struct World {
     // Dropped first: it may wait for a thread that asks the machines.
@@ -117,6 +130,8 @@ pub struct World {
     faults: Queue<Due>,
     /// How many SYNs came from nowhere.
     flooded: u32,
+    /// While it counts what programs hold.
+    counts: Option<sys::Count>,
 }
 
 /// What happens at a planned time.
@@ -139,6 +154,7 @@ impl World {
             machines: Machines::new(seed),
             faults: Queue::default(),
             flooded: 0,
+            counts: None,
         }
     }
 
@@ -366,6 +382,21 @@ impl World {
     /// something or its disk is slow; in order of time. The last one may end in the future.
     pub fn long_turns(&self, machine: MachineId) -> Vec<Range<Duration>> {
         self.machines[machine].long_turns()
+    }
+
+    /// From now on, counts how much memory the programs of its machines hold, if the executable's
+    /// allocator is [`Counting`](crate::Counting).
+    pub fn count_memory(&mut self) {
+        self.counts.get_or_insert_with(sys::Count::begin);
+    }
+
+    /// The most memory that the machine's programs have held when they waited, in bytes, and when
+    /// that was. None if it was not counted ([`World::count_memory`]).
+    ///
+    /// What was asked for is counted, not what the allocator takes for it.
+    pub fn memory(&self, machine: MachineId) -> Option<(u64, Duration)> {
+        self.counts.as_ref().filter(|counts| counts.works())?;
+        self.machines[machine].memory()
     }
 
     /// The virtual time since the world began.

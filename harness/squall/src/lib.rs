@@ -119,16 +119,19 @@
 //! | `faults` | what can go wrong: all about each kind of fault in one place |
 //! | `clocks` | clocks that are wrong from the beginning |
 //! | `links` | the paths between the servers and their clients |
-//! | `middlebox`, `hostile`, `latency`, `workload`, `script`, `overrides`, `client` | the other tables of a scenario |
+//! | `middlebox`, `hostile`, `latency`, `memory`, `workload`, `script`, `overrides`, `client` | the other tables of a scenario |
 //! | `system`, `site`, `log` | the seam: the system under test, where it is built, what it tells |
-//! | `scenario`, `group` | what a scenario is: all tables together |
+//! | `scenario`, `group`, `base` | what a scenario is: all tables together, and those of another file |
 //! | `size` | how much a scenario asks for |
 //! | `plan`, `plan_file` | scenario × seed → plan; writing it to a file and playing it from there |
 //! | `run` | plan → record |
 //! | `parallel` | many runs on all cores |
+//! | `socketio` | packets of Socket.IO in what connections carried |
 //! | [`mod@test`], [`prelude`] | tests of your own service in a few lines |
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "scenarios")]
+mod base;
 #[cfg(feature = "scenarios")]
 mod cast;
 #[cfg(feature = "scenarios")]
@@ -139,6 +142,7 @@ mod clocks;
 mod deeds;
 #[cfg(feature = "scenarios")]
 mod dice;
+pub mod exit;
 #[cfg(feature = "scenarios")]
 mod faults;
 #[cfg(feature = "scenarios")]
@@ -151,6 +155,8 @@ mod latency;
 pub mod links;
 #[cfg(feature = "scenarios")]
 mod log;
+#[cfg(feature = "scenarios")]
+mod memory;
 #[cfg(feature = "scenarios")]
 mod middlebox;
 #[cfg(feature = "scenarios")]
@@ -174,6 +180,7 @@ mod setting;
 mod site;
 #[cfg(feature = "scenarios")]
 mod size;
+mod socketio;
 #[cfg(feature = "scenarios")]
 mod spans;
 #[cfg(feature = "scenarios")]
@@ -202,6 +209,8 @@ pub use squall_observe::{
 pub use squall_observe::{Event, Meaning, Traced, event, layer};
 
 #[cfg(feature = "scenarios")]
+pub use base::completed;
+#[cfg(feature = "scenarios")]
 pub use cast::{BROKER, Crew, MIDDLEBOX, MOST_ROOMS, PORT, ROOT, SERVER, Servers, server_name};
 #[cfg(feature = "scenarios")]
 pub use client::PlannedClient;
@@ -219,6 +228,8 @@ pub use hostile::*;
 pub use latency::LatencyLimit;
 #[cfg(feature = "scenarios")]
 pub use log::Log;
+#[cfg(feature = "scenarios")]
+pub use memory::MemoryLimits;
 #[cfg(feature = "scenarios")]
 pub use middlebox::*;
 #[cfg(feature = "scenarios")]

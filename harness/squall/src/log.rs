@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use squall_guarantees::{ClientId, Event, EventKind, Held};
-use squall_simulator::{note, note_value, now};
+use squall_simulator::{aside, hand_over, note, note_value, now};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,23 +34,26 @@ impl Log {
         if !note_value(&(client, &kind), words) {
             return;
         }
-        let at = now();
-        self.told().events.push(Event { at, client, kind });
+        let (at, kind) = (now(), hand_over(kind));
+        aside(|| self.told().events.push(Event { at, client, kind }));
     }
 
     /// Records that a row was committed just now. If a disk loses one, another row may get its id.
     pub fn stored(&self, id: i64) {
         if note(&format!("row {id} stored")) {
-            self.told().stored.insert(id, now());
+            aside(|| self.told().stored.insert(id, now()));
         }
     }
 
     /// Records what a server holds now; the census is what goes into the digest.
     pub fn counted(&self, server: &str, census: impl Debug, held: Vec<(Held, u64)>) {
         if note(&format!("{server} holds {census:?}")) {
-            let mut told = self.told();
-            let counts = told.counted.entry(server.to_owned()).or_default();
-            counts.push((now(), held));
+            let held = hand_over(held);
+            aside(|| {
+                let mut told = self.told();
+                let counts = told.counted.entry(server.to_owned()).or_default();
+                counts.push((now(), held));
+            });
         }
     }
 

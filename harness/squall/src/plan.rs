@@ -14,6 +14,7 @@ use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
 use crate::latency::LatencyLimit;
 use crate::links::PlannedLink;
+use crate::memory::MemoryLimits;
 use crate::middlebox::PlannedMiddlebox;
 use crate::overrides::Override;
 use crate::scenario::Scenario;
@@ -64,6 +65,8 @@ pub struct Plan {
     pub expect: Vec<(Guarantee, Expected)>,
     /// How long most of what happens may take.
     pub latency: Vec<LatencyLimit>,
+    /// How much memory programs may hold.
+    pub memory: MemoryLimits,
     /// What must be seen in the run; otherwise it shows nothing.
     pub exercises: Vec<Sight>,
     /// How long the run goes on after the last message is due and the last fault has ended; if
@@ -212,6 +215,7 @@ impl Scenario {
             clocks,
             expect: self.expect.clone(),
             latency: self.latency.clone(),
+            memory: self.memory,
             exercises: self.exercises.clone(),
             settle,
         }

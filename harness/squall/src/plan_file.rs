@@ -5,10 +5,11 @@ use crate::clocks::Clock;
 use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
 use crate::latency::LatencyLimit;
+use crate::memory::MemoryLimits;
 use crate::middlebox::PlannedMiddlebox;
 use crate::plan::Plan;
 use crate::system::Systems;
-use crate::text::{BadScenario, Problems, choose_from};
+use crate::text::{BadScenario, Problems, choose_from, refuse_controls};
 use serde::{Deserialize, Serialize};
 use squall_guarantees::Guarantee;
 use squall_reports::{Engine, Expected, Sight};
@@ -16,6 +17,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 use toml::Spanned;
+use toml::de::DeTable;
 
 /// The version of the file: the value of its first field.
 const VERSION: u32 = 1;
@@ -37,6 +39,8 @@ struct File<Options> {
     exercises: Vec<Sight>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     latency: Vec<LatencyLimit>,
+    #[serde(default, skip_serializing_if = "MemoryLimits::is_none")]
+    memory: MemoryLimits,
     system: Spanned<String>,
     options: Options,
     #[serde(default, rename = "middlebox")]
@@ -76,6 +80,7 @@ impl Plan {
             expect: plan.expect,
             exercises: plan.exercises,
             latency: plan.latency,
+            memory: plan.memory,
             system: Spanned::new(0..0, plan.system.name().to_owned()),
             options,
             middleboxes: plan.middleboxes,
@@ -111,6 +116,9 @@ fn read(source: &str, text: &str, systems: &Systems, problems: &mut Problems) ->
             return None;
         }
     };
+    if let Ok(document) = DeTable::parse(text) {
+        refuse_controls(document.get_ref(), problems);
+    }
     if file.squall_plan != VERSION {
         let what = format!("the plan has version {}, not {VERSION}", file.squall_plan);
         problems.add(0..0, what, "Write it again with this build: `squall plan`.");
@@ -147,6 +155,7 @@ fn read(source: &str, text: &str, systems: &Systems, problems: &mut Problems) ->
         expect: file.expect,
         exercises: file.exercises,
         latency: file.latency,
+        memory: file.memory,
         settle: file.settle,
     };
     check(&plan, text, problems);

@@ -15,6 +15,7 @@ mod hardships;
 mod leftovers;
 mod pcapng;
 mod peaks;
+mod sayings;
 mod traffic;
 mod waiting;
 
@@ -29,7 +30,7 @@ pub use futures::{Futures, futures};
 use hardships::{Ends, LongTurns};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use squall_guarantees::{ClientId, Held, History, StoredMessage, Unfinished};
+use squall_guarantees::{ClientId, Held, History, MemoryUse, StoredMessage, Unfinished};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record, Role};
 use squall_simulator::{
     Crash, Engine, Intervention, MachineId, Passage, Source, TraceEvent, World, simulate_on,
@@ -218,6 +219,9 @@ fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> 
 
 /// Builds the world of a plan. No time has passed in it yet.
 fn begin<'p>(plan: &'p Plan, world: &mut World) -> Begun<'p> {
+    if !plan.memory.is_none() {
+        world.count_memory();
+    }
     let (plan, waiting) = waiting::separate(plan);
     let (log, deeds) = (Log::default(), Deeds::default());
     let machines = build(&plan, world, &log, &deeds);
@@ -277,6 +281,7 @@ fn finish(world: &mut World, mut begun: Begun<'_>, keep: bool) -> Result<Played,
         .map(|(name, &machine)| (name.clone(), world.long_turns(machine)));
     let long_turns: LongTurns = long_turns.collect();
     let (digest, counts) = (world.digest(), world.counts());
+    let memory = memory_held(plan, world, machines);
     let (trace, sources) = (world.trace().to_vec(), world.sources());
     let (packets, missing) = world.packets();
     let packets = packets.to_vec();
@@ -297,7 +302,10 @@ fn finish(world: &mut World, mut begun: Begun<'_>, keep: bool) -> Result<Played,
         kept,
     };
     let named = |machine: MachineId| world.name(machine).to_owned();
-    let history = history(plan, told_so_far, (&ends, &long_turns), &ending, disks);
+    let history = History {
+        memory,
+        ..history(plan, told_so_far, (&ends, &long_turns), &ending, disks)
+    };
     let ids: Vec<MachineId> = machines.values().copied().collect();
     let traffic = keep.then(|| traffic::told(&ids, (&packets, missing), &history));
     let record = Record {
@@ -352,6 +360,30 @@ fn finish(world: &mut World, mut begun: Begun<'_>, keep: bool) -> Result<Played,
         trace,
         sources,
     })
+}
+
+/// The most memory that programs have held, of those that may hold only so much.
+fn memory_held(
+    plan: &Plan,
+    world: &World,
+    machines: &IndexMap<String, MachineId>,
+) -> Vec<MemoryUse> {
+    let servers = plan.servers();
+    let broker = servers.broker().map(str::to_owned);
+    let servers = servers.names.into_iter().chain(broker);
+    let servers = servers.map(|name| (name, plan.memory.servers));
+    let clients = plan.clients.iter();
+    let clients = clients.map(|client| (client.name.clone(), plan.memory.clients));
+    let limited = servers.chain(clients).filter_map(|(machine, limit)| {
+        let (bytes, at) = world.memory(*machines.get(&machine)?)?;
+        Some(MemoryUse {
+            machine,
+            at,
+            bytes,
+            limit: limit?,
+        })
+    });
+    limited.collect()
 }
 
 fn tell_machine(plan: &Plan, world: &World, id: MachineId) -> Machine {

@@ -6,6 +6,7 @@
 //! [`Victims::Any`](crate::Victims)) in [`crate::plan`]. What it says about the system under test
 //! is known only to that [`System`](crate::System).
 
+use crate::base;
 use crate::cast::clients;
 use crate::clocks::Clock;
 use crate::faults::Fault;
@@ -13,13 +14,14 @@ use crate::group::Group;
 use crate::hostile::Hostile;
 use crate::latency::LatencyLimit;
 use crate::links::LinkChange;
+use crate::memory::MemoryLimits;
 use crate::middlebox::Middlebox;
 use crate::overrides::{Override, overrides};
 use crate::script::Scripted;
 use crate::setting::Setting;
 use crate::stay::Stay;
 use crate::system::{Subject, Systems};
-use crate::text::{BadScenario, Placed, Problems, Table, choose_from};
+use crate::text::{BadScenario, Placed, Problems, Table, choose_from, refuse_controls};
 use crate::workload::{Workload, workload};
 use squall_guarantees::Guarantee;
 use squall_reports::{Expected, Sight};
@@ -70,6 +72,8 @@ pub struct Scenario {
     pub expect: Vec<(Guarantee, Expected)>,
     /// How long most of what happens may take.
     pub latency: Vec<LatencyLimit>,
+    /// How much memory programs may hold.
+    pub memory: MemoryLimits,
     /// What must be seen in a run; otherwise it shows nothing.
     pub exercises: Vec<Sight>,
     /// How long the run goes on after the last message is due and the last fault has ended; if
@@ -99,8 +103,18 @@ fn read_text(
     systems: &Systems,
 ) -> Result<Scenario, BadScenario> {
     let mut problems = Problems::default();
+    let base;
     let read = match DeTable::parse(text) {
-        Ok(document) => read(name, source, &document, systems, &mut problems),
+        Ok(mut document) => {
+            base = base::read(source, document.get_ref(), &mut problems);
+            if let Some((text, at)) = &base
+                && let Ok(base) = DeTable::parse(text)
+            {
+                base::complete(document.get_mut(), base.into_inner(), at);
+            }
+            refuse_controls(document.get_ref(), &mut problems);
+            read(name, source, &document, systems, &mut problems)
+        }
         Err(error) => {
             let what = format!("this is not TOML: {}", error.message());
             let remedy = "See https://toml.io for the syntax; `squall list` shows scenarios to \
@@ -124,6 +138,7 @@ fn read<'t>(
     problems: &mut Problems,
 ) -> Option<Scenario> {
     let mut top = Table::new("the scenario", document.get_ref(), 0..0);
+    top.raw("base");
     let shows = top.need::<String>("shows", problems);
     let group = top.word("group", &Group::ALL, problems);
     let systems: Vec<_> = systems.iter().map(|system| (system.name, system)).collect();
@@ -152,6 +167,7 @@ fn read<'t>(
     let hostile = crate::hostile::read(top.raw("hostile"), &clients, problems);
     let clocks = crate::clocks::read(top.table("clock", problems), &clients, problems);
     let latency = crate::latency::read(top.table("latency", problems), problems);
+    let memory = crate::memory::read(top.table("memory", problems), problems);
     let expect = expectations(top.table("expect", problems), problems);
     top.finish(problems);
     Some(Scenario {
@@ -174,6 +190,7 @@ fn read<'t>(
         clocks,
         expect,
         latency,
+        memory,
         exercises,
         settle,
     })

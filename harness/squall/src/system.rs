@@ -210,6 +210,11 @@ impl Known {
             revive: |options| Ok(Box::new(options.try_into::<S>()?)),
         }
     }
+
+    /// What scenario files call it.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
 /// The systems that scenario files can name; the first is the default.

@@ -207,6 +207,36 @@ fn each_run_is_a_line_of_json() {
     );
 }
 
+/// Judges a document by what the command prints as its schema.
+fn judge(schema: &str, document: &str) -> Result<(), String> {
+    let (exit, schema, _) = command(&format!("{schema} --format schema"));
+    assert_eq!(exit, 0);
+    let schema = serde_json::from_str(&schema).unwrap();
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("schema.json", schema).unwrap();
+    let index = compiler.compile("schema.json", &mut schemas).unwrap();
+    let document = serde_json::from_str(document).unwrap();
+    let judged = schemas.validate(&document, index);
+    judged.map_err(|error| format!("{error:#}"))
+}
+
+#[test]
+fn what_is_written_for_programs_is_what_its_schema_says() {
+    let (_, list, _) = command("list --format json");
+    assert_eq!(judge("list", &list), Ok(()));
+    let renamed = list.replacen("\"seeds\"", "\"sedes\"", 1);
+    judge("list", &renamed).expect_err("a field is missing");
+    for test in ["booked", "a_server_that_forgets", "nothing"] {
+        let (_, runs, _) = command(&format!("run {test} --format json"));
+        assert!(!runs.is_empty());
+        for run in runs.lines() {
+            assert_eq!(judge("run", run), Ok(()), "{run}");
+            let other = run.replacen("\"verdict\":\"", "\"verdict\":\"never ", 1);
+            judge("run", &other).expect_err("there is no such verdict");
+        }
+    }
+}
+
 #[test]
 fn a_test_that_shows_nothing_is_no_success() {
     let (exit, told, _) = command("run nothing");
@@ -347,7 +377,7 @@ fn without_words_it_says_what_it_can_do() {
     --for TIME           seeds for this long, as in 90s, 10m or 2h
     --plan FILE          what is decided in a file: the smaller plan of a failure
     --out FOLDER         where stories, plans and runs are written
-    --format text|json   json: a line for each run
+    --format FORM        text, json (a line for each run), or schema (of that)
     --dice N             with how many other dice each is played, 20 by default
 
     Exit codes: 0 all holds, 1 something does not, 2 not put to the test,

@@ -3,6 +3,7 @@
 use crate::curve::{Curve, Point};
 use maud::{Markup, html};
 use squall_guarantees::{Time, seconds};
+use std::collections::BTreeSet;
 
 const LEFT: f64 = 44.0;
 const WIDTH: f64 = 600.0;
@@ -11,8 +12,12 @@ const HEIGHT: f64 = 90.0;
 
 pub(super) fn draw(curve: &Curve) -> Markup {
     let turn = curve.turn().map(|[_, after]| after.at);
+    // A flat one says no more than the sentence below.
+    let percents: BTreeSet<_> = curve.points.iter().map(Point::percent).collect();
     html! {
-        (bars(&curve.points, turn, "curve-title", "How probable it was: of a hundred futures of each moment, each with other dice."))
+        @if percents.len() > 1 {
+            (bars(&curve.points, turn, "curve-title", "How probable it was: of a hundred futures of each moment, each with other dice."))
+        }
         @if !curve.closer.is_empty() {
             (bars(&curve.closer, turn, "closer-title", "The same where it rises most, looked at more closely."))
         }

@@ -5,12 +5,15 @@
 //! reader zooms: so each element carries its times in nanoseconds, `data-t` and `data-u`, and the
 //! number of its operation, `data-o`.
 
-use super::plain::plain;
+use super::plain::{plain, whole};
+use crate::dead::{Dead, in_vain};
 use crate::guilt::Guilt;
 use crate::way::DATABASE;
 use crate::{Packet, Record, Role};
 use maud::{Markup, html};
-use squall_guarantees::{EventKind, OperationId, Time, counted, seconds};
+use rustc_hash::FxHashMap;
+use squall_guarantees::{Event, EventKind, OperationId, StoredMessage, Time, counted, seconds};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the lanes begin and end, and how far apart they are, in the picture's own units.
@@ -28,6 +31,11 @@ const PACKETS_MAX: usize = 3_000;
 /// How many marks (given, stored, handled) are drawn at most.
 const MARKS_MAX: usize = 3_000;
 
+/// What packets say is shown in full until the page has so many bytes of it, and its beginning from
+/// then on.
+const SAID_MAX: usize = 800_000;
+const SAID_LATER: usize = 96;
+
 /// How many times are shown at the upper edge.
 const TICKS: usize = 7;
 
@@ -39,16 +47,19 @@ pub(super) struct Diagram<'r> {
     place: BTreeMap<&'r str, usize>,
     guilty: Option<OperationId>,
     healthy: Option<OperationId>,
-    contents: BTreeMap<OperationId, &'r str>,
-    operations: BTreeMap<&'r str, OperationId>,
+    contents: FxHashMap<OperationId, &'r str>,
+    operations: FxHashMap<&'r str, OperationId>,
+    dead: Dead<'r>,
+    /// How many bytes of what packets say are in the page so far.
+    said: Cell<usize>,
     /// Whether readers can ask what something is, and zoom.
     answers: bool,
 }
 
 impl<'r> Diagram<'r> {
     pub(super) fn of(record: &'r Record, guilt: Option<&'r Guilt<'r>>) -> Self {
-        let mut contents = BTreeMap::new();
-        let mut operations = BTreeMap::new();
+        let mut contents = FxHashMap::default();
+        let mut operations = FxHashMap::default();
         for event in &record.history.events {
             if let EventKind::Invoked {
                 operation, content, ..
@@ -66,9 +77,11 @@ impl<'r> Diagram<'r> {
             place: lanes.iter().copied().zip(0..).collect(),
             lanes,
             guilty: operation(guilt.and_then(|guilt| guilt.message)),
-            healthy: operation(guilt.and_then(|guilt| guilt.healthy)),
+            healthy: operation(guilt.and_then(|guilt| guilt.healthy())),
             contents,
             operations,
+            dead: Dead::of(record),
+            said: Cell::new(0),
             answers: true,
         }
     }
@@ -76,7 +89,11 @@ impl<'r> Diagram<'r> {
     /// The time that the guilty message takes, with a little before and after; none if there is no
     /// such message.
     pub(super) fn guilty_span(&self) -> Option<(Time, Time)> {
-        let guilty = self.guilty?;
+        let Some(guilty) = self.guilty else {
+            let (since, at) = self.guilty_time()?;
+            let around = (at - since) / 10 + Time::from_millis(1);
+            return Some((since.saturating_sub(around), at + around));
+        };
         let packets = self.record.traffic.iter().flat_map(|it| &it.packets);
         let of_packets = packets
             .filter(|packet| packet.carries.contains(&guilty))
@@ -97,6 +114,33 @@ impl<'r> Diagram<'r> {
         let (first, last) = (*times.iter().min()?, *times.iter().max()?);
         let around = (last - first) / 10 + Time::from_millis(1);
         Some((first.saturating_sub(around), last + around))
+    }
+
+    /// The time that went wrong, if it is not a message that did.
+    fn guilty_time(&self) -> Option<(Time, Time)> {
+        let guilt = self.guilt.filter(|guilt| guilt.message.is_none())?;
+        let at = guilt.at(self.record);
+        let since = guilt.moment.since.unwrap_or(at);
+        Some((since.min(at), at))
+    }
+
+    /// That time, on the lanes of those whom it concerns.
+    fn guilty_times(&self) -> Markup {
+        let Some((guilt, (since, at))) = self.guilt.zip(self.guilty_time()) else {
+            return html! {};
+        };
+        let who = guilt.moment.who.iter();
+        let lanes = who.filter_map(|name| self.place.get(name.as_str()));
+        // A moment has no length, and must be seen.
+        let until = self.x(at).max(self.x(since) + 4.0);
+        html! {
+            @for lane in lanes {
+                line.wrong x1=(self.x(since)) x2=(until) y1=(self.y(*lane)) y2=(self.y(*lane))
+                    data-t=[self.moment(since)] data-u=[self.moment(at)] {
+                    (self.answer(|| format!("{}: {}", guilt.judgement.guarantee, plain(&guilt.violation.to_string()))))
+                }
+            }
+        }
     }
 
     fn y(&self, lane: usize) -> f64 {
@@ -224,6 +268,7 @@ impl<'r> Diagram<'r> {
                 text x=(LEFT - 8.0) y=(self.y(lane) + 4.0) text-anchor="end" { (short(name)) }
             }
             (self.connections())
+            (self.guilty_times())
             @for packet in &packets { (self.packet(packet)) }
             (marks)
             @if let Some(guilt) = self.guilt {
@@ -326,7 +371,12 @@ impl<'r> Diagram<'r> {
             Some(segment) if segment.fin || segment.rst => "c",
             _ => "d",
         };
-        let lost = if arrived { "" } else { " l" };
+        let in_vain = self.dead.given_up_before(packet).is_some();
+        let lost = match (arrived, in_vain) {
+            (false, _) => " l",
+            (true, true) => " v",
+            (true, false) => "",
+        };
         let mark = self.mark_of(&packet.carries);
         let operation = packet.carries.first().map(|operation| operation.0);
         let operation = operation.filter(|_| self.answers);
@@ -334,6 +384,10 @@ impl<'r> Diagram<'r> {
             line class={ "p " (kind) (lost) (mark) } x1=(x1) y1=(y1) x2=(x2) y2=(y2)
                 data-t=[self.moment(packet.sent_at)] data-u=[self.moment(until)] data-o=[operation] {
                 (self.answer(|| self.packet_title(packet)))
+            }
+            @if arrived && in_vain {
+                circle class={ "v " (kind) (mark) } r="4" transform={ "translate(" (x2) " " (y2) ")" }
+                    data-t=[self.moment(until)] data-y=[self.answers.then_some(y2)] {}
             }
             @if !arrived {
                 path class={ "x " (kind) (mark) } d="M-4-4 4 4M-4 4 4-4" transform={ "translate(" (x2) " " (y2) ")" }
@@ -359,6 +413,9 @@ impl<'r> Diagram<'r> {
         if let Some(at) = packet.end.arrived_at() {
             title.push_str(&format!(" at {}", seconds(at)));
         }
+        if let Some(given_up) = self.dead.given_up_before(packet) {
+            title.push_str(&format!(", {}", in_vain(given_up)));
+        }
         if let Some(segment) = &packet.segment {
             let connection = segment.connection;
             title.push_str(&format!("; connection {connection}"));
@@ -375,69 +432,115 @@ impl<'r> Diagram<'r> {
         for content in carried.filter_map(|operation| self.contents.get(operation)) {
             title.push_str(&format!("; carries `{}`", cut(content)));
         }
+        let mut title = plain(&title);
         if !packet.says.is_empty() {
-            title.push_str(&format!("; {}", packet.says));
+            let said = whole(&packet.says);
+            let said = match self.said.get() < SAID_MAX {
+                true => said,
+                false => said.chars().take(SAID_LATER).collect(),
+            };
+            self.said.set(self.said.get() + said.len());
+            title.push_str("; ");
+            title.push_str(&said);
         }
-        plain(&title)
+        title
     }
 
     /// What was given to clients, handled by them, and committed.
     fn marks(&self) -> (Markup, usize) {
         let history = &self.record.history;
-        let mut marks: Vec<(Time, usize, &'static str, Option<OperationId>, String)> = Vec::new();
+        let of_clients = history.clients.iter();
+        let lanes = of_clients.map(|client| self.place.get(&*client.name).copied());
+        let lanes: Vec<Option<usize>> = lanes.collect();
+        let mut marks: Vec<Mark<'_>> = Vec::new();
         for event in &history.events {
-            let name = &*history.clients[event.client.0 as usize].name;
-            let Some(&lane) = self.place.get(name) else {
+            let Some(lane) = lanes[event.client.0 as usize] else {
                 continue;
             };
-            let (shape, operation, title) = match &event.kind {
-                EventKind::Invoked {
-                    operation, content, ..
-                } => {
-                    let title = format!("{name} is given `{}`", cut(content));
-                    (GIVEN, Some(*operation), title)
+            let (shape, operation) = match &event.kind {
+                EventKind::Invoked { operation, .. } => (GIVEN, Some(*operation)),
+                EventKind::Delivered { content, .. } => {
+                    (HANDLED, self.operations.get(content.as_str()).copied())
                 }
-                EventKind::Delivered { id, content, .. } => {
-                    let operation = self.operations.get(content.as_str()).copied();
-                    let title = format!("{name} handles `{}` as row {id}", cut(content));
-                    (HANDLED, operation, title)
-                }
-                EventKind::Ok { operation, .. } => {
-                    let content = self.contents.get(operation).copied().unwrap_or_default();
-                    let title = format!("{name} is told that `{}` is sent", cut(content));
-                    (TOLD, Some(*operation), title)
-                }
-                EventKind::Stopped => (STOPPED, None, format!("the program of {name} ends")),
+                EventKind::Ok { operation, .. } => (TOLD, Some(*operation)),
+                EventKind::Stopped => (STOPPED, None),
                 _ => continue,
             };
-            marks.push((event.at, lane, shape, operation, title));
+            marks.push(Mark {
+                at: event.at,
+                lane,
+                shape,
+                operation,
+                of: Of::Event(event),
+            });
         }
         for row in &history.database {
             if let (Some(at), Some(&lane)) = (row.stored_at, self.place.get(DATABASE)) {
-                let operation = self.operations.get(row.content.as_str()).copied();
-                let title = format!("`{}` is committed as row {}", cut(&row.content), row.id);
-                marks.push((at, lane, COMMITTED, operation, title));
+                marks.push(Mark {
+                    at,
+                    lane,
+                    shape: COMMITTED,
+                    operation: self.operations.get(row.content.as_str()).copied(),
+                    of: Of::Row(row),
+                });
             }
         }
         let is_marked = |operation: &Option<OperationId>| {
             operation.is_some_and(|it| !self.mark_of(&[it]).is_empty())
         };
-        marks.sort_by_key(|mark| (!is_marked(&mark.3), mark.0));
+        marks.sort_by_key(|mark| (!is_marked(&mark.operation), mark.at));
         let missing = marks.len().saturating_sub(MARKS_MAX);
         marks.truncate(MARKS_MAX);
-        marks.sort_by_key(|mark| mark.0);
+        marks.sort_by_key(|mark| mark.at);
         let markup = html! {
-            @for (at, lane, shape, operation, title) in &marks {
-                @let class = operation.map_or("", |it| self.mark_of(&[it]));
-                @let asked = operation.filter(|_| self.answers).map(|it| it.0);
-                path class={ "m" (class) } d=(shape) transform={ "translate(" (self.x(*at)) " " (self.y(*lane)) ")" }
-                    data-t=[self.moment(*at)] data-y=[self.answers.then_some(self.y(*lane))] data-o=[asked] {
-                    (self.answer(|| format!("{} {}", seconds(*at), plain(title))))
+            @for mark in &marks {
+                @let class = mark.operation.map_or("", |it| self.mark_of(&[it]));
+                @let asked = mark.operation.filter(|_| self.answers).map(|it| it.0);
+                path class={ "m" (class) } d=(mark.shape) transform={ "translate(" (self.x(mark.at)) " " (self.y(mark.lane)) ")" }
+                    data-t=[self.moment(mark.at)] data-y=[self.answers.then_some(self.y(mark.lane))] data-o=[asked] {
+                    (self.answer(|| format!("{} {}", seconds(mark.at), plain(&self.title_of(mark)))))
                 }
             }
         };
         (markup, missing)
     }
+
+    fn title_of(&self, mark: &Mark<'_>) -> String {
+        let event = match mark.of {
+            Of::Row(row) => {
+                return format!("`{}` is committed as row {}", cut(&row.content), row.id);
+            }
+            Of::Event(event) => event,
+        };
+        let name = &*self.record.history.clients[event.client.0 as usize].name;
+        match &event.kind {
+            EventKind::Invoked { content, .. } => format!("{name} is given `{}`", cut(content)),
+            EventKind::Delivered { id, content, .. } => {
+                format!("{name} handles `{}` as row {id}", cut(content))
+            }
+            EventKind::Ok { operation, .. } => {
+                let content = self.contents.get(operation).copied().unwrap_or_default();
+                format!("{name} is told that `{}` is sent", cut(content))
+            }
+            _ => format!("the program of {name} ends"),
+        }
+    }
+}
+
+/// Something that is drawn where it happened.
+struct Mark<'r> {
+    at: Time,
+    lane: usize,
+    shape: &'static str,
+    operation: Option<OperationId>,
+    of: Of<'r>,
+}
+
+/// What it is a mark of.
+#[derive(Clone, Copy)]
+enum Of<'r> {
+    Event(&'r Event),
+    Row(&'r StoredMessage),
 }
 
 /// The shapes of marks: a triangle pointing up, a square, a triangle pointing down, a bar, a

@@ -3,7 +3,7 @@
 //! to them.
 
 use super::diagram::short;
-use super::plain::plain;
+use super::plain::{plain, whole};
 use crate::way::{Step, Way};
 use crate::{PacketEnd, Record};
 use maud::{Markup, html};
@@ -92,7 +92,10 @@ pub(super) fn list(way: &Way<'_>) -> Markup {
             @for station in &way.stations {
                 li class=[station.what.is_bad().then_some("bad")] {
                     span.t { (seconds(station.at)) }
-                    bdi { (plain(station.place)) } " " (plain(&station.words("it")))
+                    bdi { (plain(station.place)) } " " (whole(&station.words("it")))
+                    @if let Step::Packet { says, .. } = &station.what && !says.is_empty() {
+                        details { summary { "What it says" } code { (whole(says)) } }
+                    }
                 }
             }
         }

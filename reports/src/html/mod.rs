@@ -14,6 +14,7 @@ mod plain;
 mod receivers;
 mod shell;
 mod stories;
+mod talk;
 
 use crate::brief::brief;
 use crate::guilt::Guilt;
@@ -24,7 +25,7 @@ pub use many::{Listed, index, of_exploration};
 use maud::{Markup, html};
 pub use observed::{Failed, Moment, Struck, of_test};
 pub use picture::picture;
-use plain::plain;
+use plain::{plain, whole};
 use shell::{class_of, page};
 use squall_guarantees::{Excuse, NotJudged, Verdict, seconds};
 pub use stories::{Stories, Told, stories};
@@ -48,6 +49,10 @@ pub fn render(judged: &Judged) -> String {
             (story(judged, guilt.as_ref()))
             (space_time(record, guilt.as_ref()))
             (stations(judged, guilt.as_ref()))
+            section aria-labelledby="talk" {
+                h2 id="talk" { "What was asked and answered" }
+                (talk::talk(record, guilt.as_ref()))
+            }
             section aria-labelledby="receivers" {
                 h2 id="receivers" { "What each receiver should have seen, and saw" }
                 (receivers::receivers(record, guilt.as_ref()))
@@ -70,6 +75,7 @@ fn head(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Markup {
             p { "Seed " strong { (record.seed) } (record.engine.aside()) ". " (plain(&record.description)) }
             @if let Some(guilt) = guilt {
                 p { strong { (guilt.judgement.guarantee) } " was violated: " (plain(&guilt.violation.to_string())) }
+                (also(judged, guilt))
             }
             @for panic in record.panics.iter().take(3) {
                 p.bad { bdi { (plain(&panic.machine)) } " panicked at " (seconds(panic.at)) ": " (plain(&panic.message)) }
@@ -79,10 +85,30 @@ fn head(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Markup {
             p.tools { button type="button" data-copy="command" { "Copy the command" } }
             p.faint id="said" role="status" aria-live="polite" {}
             nav aria-label="On this page" { ul {
-                @for (id, name) in [("story", "Story"), ("diagram", "Diagram"), ("stations", "Stations"), ("receivers", "Receivers"), ("causes", "Causes"), ("guarantees", "Guarantees"), ("drawn", "What was drawn"), ("never", "Never exercised")] {
+                @for (id, name) in [("story", "Story"), ("diagram", "Diagram"), ("stations", "Stations"), ("talk", "Asked and answered"), ("receivers", "Receivers"), ("causes", "Causes"), ("guarantees", "Guarantees"), ("drawn", "What was drawn"), ("never", "Never exercised")] {
                     li { a href={ "#" (id) } { (name) } }
                 }
             } }
+        }
+    }
+}
+
+/// What else was violated: what is about the same message by name only, the rest with its evidence.
+fn also(judged: &Judged, guilt: &Guilt<'_>) -> Markup {
+    let (same, others): (Vec<_>, Vec<_>) = guilt
+        .all_others_of(judged)
+        .partition(|other| guilt.message.is_some() && other.message == guilt.message);
+    let same: Vec<String> = same
+        .iter()
+        .map(|it| it.judgement.guarantee.to_string())
+        .collect();
+    html! {
+        @if !same.is_empty() { p { "The same message also violates " strong { (same.join(", ")) } "." } }
+        @for other in others.iter().take(VIOLATIONS_MAX) {
+            p { "Also violated: " strong { (other.judgement.guarantee) } ". " (plain(&other.violation.to_string())) }
+        }
+        @if others.len() > VIOLATIONS_MAX {
+            p { "And " (others.len() - VIOLATIONS_MAX) " more guarantees." }
         }
     }
 }
@@ -96,7 +122,7 @@ fn story(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Markup {
             ol.story { @for entry in &brief {
                 li class=[(!entry.violates.is_empty()).then_some("bad")] {
                     span.t { (seconds(entry.at)) }
-                    bdi { (plain(&entry.who)) } ": " (plain(&entry.words()))
+                    bdi { (plain(&entry.who)) } ": " (whole(&entry.words()))
                 }
             } }
         }
@@ -116,9 +142,12 @@ fn space_time(record: &Record, guilt: Option<&Guilt<'_>>) -> Markup {
                 "Squares: handled. Bars: committed. "
                 @if guilt.is_some_and(|guilt| guilt.message.is_some()) {
                     span.bad { "Thick and red" } " is the message that went wrong"
-                    @if guilt.is_some_and(|guilt| guilt.healthy.is_some()) { ", " span.good { "green" } " one with which all went well" }
+                    @if guilt.is_some_and(|guilt| guilt.healthy().is_some()) { ", " span.good { "green" } " one with which all went well" }
                     ". "
+                } @else if guilt.is_some() {
+                    span.bad { "Thick and red" } " is the time that went wrong, of those whom it concerns. "
                 }
+                "A dashed arrow with a ring went to somebody who had given up that connection. "
             }
             div.tools role="group" aria-label="Zoom" {
                 button type="button" id="in" { "Zoom in" }
@@ -127,7 +156,7 @@ fn space_time(record: &Record, guilt: Option<&Guilt<'_>>) -> Markup {
                 button type="button" id="on" { "Later" }
                 button type="button" data-look={ "0 " (end) } { "Whole run" }
                 @if let Some((from, until)) = diagram.guilty_span() {
-                    button type="button" data-look={ (from.as_nanos()) " " (until.as_nanos()) } { "The message that went wrong" }
+                    button type="button" data-look={ (from.as_nanos()) " " (until.as_nanos()) } { @if guilt.is_some_and(|guilt| guilt.message.is_some()) { "The message that went wrong" } @else { "What went wrong" } }
                 }
                 @for fault in record.faults.iter().take(8) {
                     @let until = fault.until.unwrap_or(record.history.ended_at);
@@ -160,8 +189,8 @@ fn stations(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Markup {
             h2 id="stations" { "Station by station" }
             @if let Some(guilt) = guilt && guilt.message.is_some() {
                 (ways(&judged.record, guilt, "way"))
-            } @else if guilt.is_some() {
-                p { "What went wrong is not about one message." }
+            } @else if let Some(guilt) = guilt {
+                (talk::life(&judged.record, guilt))
             } @else {
                 p { "No message went wrong." }
             }
@@ -186,7 +215,8 @@ fn ways(record: &Record, guilt: &Guilt<'_>, id: &str) -> Markup {
     let guilty: Vec<_> = contents
         .map(|it| way(record, it, &guilt.receivers))
         .collect();
-    let healthy = guilt.healthy.map(|it| way(record, it, &guilt.receivers));
+    let healthy = guilt.healthy();
+    let healthy = healthy.map(|it| way(record, it, &guilt.receivers));
     let all: Vec<_> = guilty.iter().chain(&healthy).collect();
     let places = ladder::places(record, &all);
     html! {

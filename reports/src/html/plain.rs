@@ -8,17 +8,34 @@
 /// How much of a text is shown, in characters.
 const TEXT_MAX: usize = 400;
 
+/// How much of what a packet says is shown.
+const WHOLE_MAX: usize = 2_000;
+
 /// A text with all its characters visible, on one line, and not too long.
 pub(super) fn plain(text: &str) -> String {
+    up_to(TEXT_MAX, text)
+}
+
+/// The same of a text in which the end may matter.
+pub(super) fn whole(text: &str) -> String {
+    up_to(WHOLE_MAX, text)
+}
+
+fn up_to(most: usize, text: &str) -> String {
+    // Almost all texts are.
+    let is_harmless = |byte| matches!(byte, b' '..=b'~');
+    if text.len() <= most && text.bytes().all(is_harmless) {
+        return text.to_owned();
+    }
     let mut shown = String::new();
-    for c in text.chars().take(TEXT_MAX) {
+    for c in text.chars().take(most) {
         match c {
             '\n' | '\r' | '\t' => shown.push(' '),
             c if is_unseen(c) => shown.push_str(&format!("⟨U+{:04X}⟩", c as u32)),
             c => shown.push(c),
         }
     }
-    let left = text.chars().count().saturating_sub(TEXT_MAX);
+    let left = text.chars().count().saturating_sub(most);
     if left > 0 {
         shown.push_str(&format!("… ({left} characters more)"));
     }

@@ -5,7 +5,8 @@ use super::plain::plain;
 use crate::Record;
 use crate::guilt::Guilt;
 use maud::{Markup, html};
-use squall_guarantees::{ClientId, EventKind, Memberships, seconds};
+use rustc_hash::{FxHashMap, FxHashSet};
+use squall_guarantees::{ClientId, Event, EventKind, Memberships, seconds};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many receivers are listed at most.
@@ -70,9 +71,14 @@ pub(super) fn receivers(record: &Record, guilt: Option<&Guilt<'_>>) -> Markup {
 /// them.
 fn seen<'r>(record: &'r Record, clients: &[(&'r str, u32)]) -> Vec<Seen<'r>> {
     let history = &record.history;
-    let mut handled: BTreeMap<(u32, &str), usize> = BTreeMap::new();
-    let mut own: BTreeSet<(u32, &str)> = BTreeSet::new();
-    for event in &history.events {
+    let mut handled: FxHashMap<(u32, &str), usize> = FxHashMap::default();
+    let mut own: FxHashSet<(u32, &str)> = FxHashSet::default();
+    let mut is_told = vec![false; history.clients.len()];
+    for (_, number) in clients {
+        is_told[*number as usize] = true;
+    }
+    let told = |event: &&Event| is_told[event.client.0 as usize];
+    for event in history.events.iter().filter(told) {
         match &event.kind {
             EventKind::Delivered { content, .. } => {
                 *handled.entry((event.client.0, content)).or_default() += 1;

@@ -206,3 +206,35 @@ fn a_run_in_which_nothing_went_wrong_has_a_page() {
     let page = render(&Judged::new(record));
     assert!(page.contains("No message went wrong."));
 }
+
+#[test]
+fn who_joins_and_leaves_is_told_with_the_rows_and_who_never_does_is_not() {
+    let mut record = with_traffic();
+    assert!(!render(&Judged::new(record.clone())).contains("In and out of rooms"));
+    let mut row = record.history.database[0].clone();
+    (row.id, row.sender, row.room) = (9, "alice".into(), "den".into());
+    (row.content, row.kind) = ("alice joins".into(), squall_guarantees::MessageKind::Join);
+    record.history.database.push(row);
+    let page = render(&Judged::new(record));
+    let told = "In and out of rooms: lobby from the beginning, joins den with row 9.";
+    assert!(page.contains(told));
+}
+
+#[test]
+fn a_violation_without_a_message_marks_its_time_in_the_diagram_and_tells_what_led_to_it() {
+    let mut record = with_traffic();
+    // Bob, who was lost at 5.9 s, tries again only at 6.5 s.
+    record.history.bounds.backoff_max = Duration::from_millis(550);
+    record.history.database.pop();
+    record.expectations = vec![crate::Expectation {
+        guarantee: squall_guarantees::Guarantee::Reconnection,
+        expected: crate::Expected::Held,
+    }];
+    let page = render(&Judged::new(record));
+    assert!(page.contains("<strong>reconnection</strong> was violated"));
+    let marked = "<line class=\"wrong\"";
+    assert_eq!(page.matches(marked).count(), 1);
+    assert!(page.contains("data-t=\"5900000000\" data-u=\"6500000000\""));
+    assert!(page.contains("It is the time from 5.900 s to 6.500 s of <strong>bob</strong>"));
+    assert!(page.contains("tries to connect: attempt 1, 0.600 s after it was lost"));
+}

@@ -1,13 +1,14 @@
 //! One sentence of the story.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use squall_guarantees::{Guarantee, Time, nanoseconds};
+use squall_guarantees::{Guarantee, Nanoseconds, Time};
 
 /// One sentence of the story.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Entry {
     /// When it began.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// Who or what it is about: machines, clients, `fault` or `database`.
     pub who: String,

@@ -92,7 +92,9 @@ impl<'h> Life<'h> {
             | EventKind::Connecting { .. }
             | EventKind::SessionOpened { .. }
             | EventKind::Online { .. }
-            | EventKind::Offline { .. } => None,
+            | EventKind::Offline { .. }
+            | EventKind::Missed { .. }
+            | EventKind::Repeated { .. } => None,
         }
     }
 

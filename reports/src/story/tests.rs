@@ -87,6 +87,7 @@ fn a_run_that_only_violates_a_guarantee_is_not_told_as_one_in_which_nothing_went
             },
             flaw: Flaw::NotEntitled,
         }),
+        further: Vec::new(),
     }));
     assert_eq!(
         told(&judged),

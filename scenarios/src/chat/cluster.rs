@@ -61,20 +61,32 @@ pub(super) fn read(
             let remedy = "Say it of the only server, in `[chat]`, or add a `[cluster]`.";
             problems.add(name.at, what, remedy);
         }
+        if recovery == RecoveryMode::Redis {
+            let what = "sessions in Redis are for the servers of a cluster";
+            let remedy = "Add a `[cluster]` with `adapter = \"redis\"`, or keep them in `sqlite`.";
+            problems.add(table.span.clone(), what, remedy);
+        }
         return None;
     }
     let servers = table.need::<Setting<u32>>("servers", problems);
-    let adapters = [("log", Adapter::Log), ("pub-sub", Adapter::PubSub)];
+    let adapters = [
+        ("log", Adapter::Log),
+        ("pub-sub", Adapter::PubSub),
+        ("redis", Adapter::Redis),
+    ];
     let adapter = table.word("adapter", &adapters, problems);
     let latency = table.get("latency", problems);
     let span = table.span.clone();
     table.finish(problems);
+    let shares_sessions = adapter == Some(Adapter::Redis) && recovery == RecoveryMode::Redis;
     if bug.is_some() {
         let what = "bugs are planted into a chat with one server";
         problems.add(span, what, "Leave out `[cluster]`, or `bug`.");
-    } else if recovery != RecoveryMode::Off {
+    } else if recovery != RecoveryMode::Off && !shares_sessions {
         let what = "sessions are recovered by one server, not by another one";
-        problems.add(span, what, "Leave out `[cluster]`, or `recovery`.");
+        let remedy = "Leave out `[cluster]`, or `recovery`; or say `redis` for both `adapter` and \
+                      `recovery`.";
+        problems.add(span, what, remedy);
     } else if presence {
         let what = "each server knows who is online at itself, and of nobody else";
         problems.add(span, what, "Leave out `[cluster]`, or `presence`.");

@@ -1,6 +1,6 @@
 //! What the observers of the chat report, as events of the history.
 
-use squall_guarantees::{EndCause, EventKind, FailureCause, OperationId, RecoveryRefused};
+use squall_guarantees::{EndCause, EventKind, FailureCause, Lack, OperationId, RecoveryRefused};
 use squall_planted::{ClientEvent, Content, Message, MessageKind, Refusal, full_name};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -66,6 +66,21 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
             room: full_name(namespace, &room),
             sender,
             content: shown(content),
+        },
+        ClientEvent::Missed { messages } => EventKind::Missed {
+            what: match messages {
+                true => Lack::Messages,
+                false => Lack::News,
+            },
+        },
+        ClientEvent::Repeated {
+            id,
+            content,
+            reliable,
+        } => EventKind::Repeated {
+            id,
+            content: shown(content),
+            reliable,
         },
         ClientEvent::Connecting { attempt } => EventKind::Connecting { attempt },
         ClientEvent::Connected {

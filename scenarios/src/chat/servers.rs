@@ -10,10 +10,12 @@ use squall::Site;
 use squall::{BROKER, PORT, SERVER};
 use squall_guarantees::{ClientId, EventKind, Held, StoredMessage};
 use squall_planted::{
-    Census, Database, Observer, ServerEvent, ServerOptions, StorageError, Termination,
-    rows_of_sessions,
+    Adapter, Census, Database, Observer, REDIS_LOG, ServerEvent, ServerOptions, StorageError,
+    Termination, read_entry, rows_of_sessions,
 };
+use squall_resp::Entry;
 use squall_simulator::{Latency, Link, note};
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +23,9 @@ use tokio::net::TcpListener;
 
 /// The file of the messages, on the disks of the server, or of the servers and the broker.
 const DATABASE: &str = "chat.db";
+
+/// The file of a broker that is a Redis.
+const REDIS: &str = "appendonly.aof";
 
 /// The machines of the server's side.
 pub(super) fn build(chat: &Chat, site: &mut Site<'_>) {
@@ -34,10 +39,17 @@ pub(super) fn build(chat: &Chat, site: &mut Site<'_>) {
 
 fn build_cluster(chat: &Chat, cluster: &Cluster, options: ServerOptions, site: &mut Site<'_>) {
     let told = observer(chat, BROKER, site);
-    let broker = site.machine(BROKER, move || serve_servers(told.clone()));
+    let broker = match cluster.adapter {
+        Adapter::Redis => site.machine(BROKER, move || serve_as_redis(told.clone())),
+        Adapter::Log | Adapter::PubSub => site.machine(BROKER, move || serve_servers(told.clone())),
+    };
+    let address = site.address(broker);
     let options = ServerOptions {
         cluster: Some(squall_planted::Cluster {
-            broker: site.address(broker),
+            broker: match cluster.adapter {
+                Adapter::Redis => format!("redis://{address}"),
+                Adapter::Log | Adapter::PubSub => address.to_string(),
+            },
             adapter: cluster.adapter,
         }),
         ..options
@@ -54,10 +66,31 @@ fn build_cluster(chat: &Chat, cluster: &Cluster, options: ServerOptions, site: &
     }
 }
 
-/// The rows in the database.
-pub(super) fn stored() -> Result<Vec<StoredMessage>, StorageError> {
-    let rows = Database::open(Path::new(DATABASE))?.all()?;
+/// The rows in the database, or the entries in Redis.
+pub(super) fn stored(chat: &Chat) -> Result<Vec<StoredMessage>, String> {
+    let cluster = chat.cluster.as_ref();
+    let rows = match cluster.map(|cluster| cluster.adapter) {
+        Some(Adapter::Redis) => rows_in_redis().map_err(|error| error.to_string())?,
+        Some(Adapter::Log | Adapter::PubSub) | None => rows().map_err(|error| error.to_string())?,
+    };
     Ok(rows.into_iter().map(from_row).collect())
+}
+
+fn rows() -> Result<Vec<squall_planted::StoredMessage>, StorageError> {
+    Database::open(Path::new(DATABASE))?.all()
+}
+
+fn rows_in_redis() -> io::Result<Vec<squall_planted::StoredMessage>> {
+    let redis = squall_resp::Store::open(Path::new(REDIS))?;
+    let entries = redis.entries(REDIS_LOG).iter();
+    entries
+        .map(|entry| read_entry(id(entry), entry.fields.last().map_or(&[], Vec::as_slice)))
+        .collect()
+}
+
+/// The message of an entry in the log has its first number.
+fn id(entry: &Entry) -> i64 {
+    i64::try_from(entry.id.0).expect("messages are counted from one")
 }
 
 /// What is kept beside it for waiting sessions.
@@ -79,6 +112,20 @@ async fn serve_servers(observer: Observer<ServerEvent>) {
     let served = squall_planted::serve_broker(listener, database, observer, stop).await;
     // A broker that gives up is a finding of the run.
     served.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The program of a broker that is a Redis.
+async fn serve_as_redis(observer: Observer<ServerEvent>) {
+    let (listener, stop) = listen().await;
+    let told = Arc::new(move |entry: &Entry| observer(ServerEvent::Stored { id: id(entry) }));
+    tokio::select! {
+        served = squall_resp::serve(listener, Path::new(REDIS), told) => match served {
+            Ok(never) => match never {},
+            // As if Redis gives up: a finding of the run.
+            Err(error) => panic!("{error}"),
+        },
+        () = stop.requested() => {}
+    }
 }
 
 /// A server's program.

@@ -36,7 +36,7 @@ impl System for Chat {
     }
 
     fn stored(&self, _clients: &[PlannedClient]) -> Result<Vec<StoredMessage>, String> {
-        servers::stored().map_err(|error| error.to_string())
+        servers::stored(self)
     }
 
     /// Its own, that of all users, and the one in which it is alone.

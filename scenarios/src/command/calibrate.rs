@@ -1,6 +1,7 @@
 //! `squall calibrate`: what TCP does in the simulated world, compared with Linux.
 
 use super::exit::{Exit, Failure, complain, note, say, say_text};
+use super::files;
 use super::format::one_of;
 use super::progress::spinner;
 use crate::calibration::calibration;
@@ -75,7 +76,7 @@ pub(crate) fn calibrate(arguments: &Arguments) -> Result<Exit, Failure> {
 fn read(file: &Path) -> Result<Recording, Failure> {
     let failure =
         |error: &dyn std::fmt::Display| Failure::new(format_args!("{}: {error}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| failure(&error))?;
+    let text = files::read_text(file, files::TEXT_MAX).map_err(|error| failure(&error))?;
     toml::from_str(&text).map_err(|error| failure(&error))
 }
 
@@ -106,7 +107,7 @@ fn write(file: &Path, only: Option<&str>) -> Result<Exit, Failure> {
         recording = whole;
     }
     let text = toml::to_string_pretty(&recording).map_err(Failure::new)?;
-    std::fs::write(file, text).map_err(failure)?;
+    files::write(file, text.as_bytes()).map_err(failure)?;
     note(format_args!(
         "{} measurements of {}",
         recording.answers.len(),

@@ -2,7 +2,7 @@
 
 use super::engine::On;
 use super::exit::{Exit, Failure, say};
-use super::output::write_bytes;
+use super::files;
 use super::selection::read_any_one;
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub(crate) fn capture(arguments: &Arguments) -> Result<Exit, Failure> {
     let plan = read_any_one(&arguments.scenario)?.plan(arguments.seed, arguments.on.engine);
     let (record, file) = squall::capture(&plan).map_err(Failure::new)?;
     let out = arguments.out.display();
-    write_bytes(&arguments.out, &file)
+    files::write(&arguments.out, &file)
         .map_err(|error| Failure::new(format!("{out} cannot be written: {error}")))?;
     let sent = record.network.sent;
     say(format_args!("{} packets in {out}", sent));

@@ -1,11 +1,14 @@
 //! `squall check`: reads scenario files and says what is wrong with them. Nothing is played.
 
-use super::exit::{Exit, Failure, complain, is_quiet, say, say_text};
+use super::exit::{Exit, Failure, complain, is_quiet, say_text};
 use super::format::TextOrJson;
+use super::output::say_whole;
 use super::selection::{Given, Unread, read_given};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use squall_guarantees::counted;
-use squall_reports::json::VERSION;
+use squall_reports::document;
+use std::borrow::Cow;
 
 /// Reads scenario files, or plans, and says what is wrong in them. Nothing is played.
 ///
@@ -32,10 +35,6 @@ Exit codes:
 pub(crate) fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     let read = arguments.files.iter().map(|file| (file, read_given(file)));
     let read: Vec<_> = read.collect();
-    let json = || {
-        let files: Vec<Value> = read.iter().map(|(file, it)| of(file, it)).collect();
-        format!("{:#}", json!({ "squall": VERSION, "files": files }))
-    };
     if arguments.format.is_text() {
         for (file, it) in &read {
             match it {
@@ -45,7 +44,8 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Exit, Failure> {
             }
         }
     } else {
-        say(json());
+        let files = read.iter().map(|(file, it)| of(file, it)).collect();
+        say_whole(&document::write(Checked { files }));
     }
     match read.iter().all(|(_, it)| it.is_ok()) {
         true => Ok(Exit::AsExpected),
@@ -75,27 +75,66 @@ fn words(given: &Given) -> String {
     }
 }
 
-fn of(file: &str, read: &Result<Given, Unread>) -> Value {
+/// What was read, for programs.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Checked<'a> {
+    files: Vec<ReadFile<'a>>,
+}
+
+/// What is wrong in a file.
+#[derive(Serialize, JsonSchema)]
+struct ReadFile<'a> {
+    file: &'a str,
+    /// `scenario` or `plan`; null if that cannot be said.
+    kind: Option<&'static str>,
+    mistakes: Vec<Mistake<'a>>,
+}
+
+/// One thing that is wrong.
+#[derive(Serialize, JsonSchema)]
+struct Mistake<'a> {
+    /// From 1 on; null if it is about the whole file.
+    line: Option<usize>,
+    /// From 1 on; null if it is about the whole file.
+    column: Option<usize>,
+    /// What is wrong.
+    what: Cow<'a, str>,
+    /// What to do about it.
+    remedy: Option<&'a str>,
+}
+
+fn of<'a>(file: &'a str, read: &'a Result<Given, Unread>) -> ReadFile<'a> {
     let kind = match read {
         Ok(Given::Scenario(_)) => Some("scenario"),
         Ok(Given::Plan(_)) => Some("plan"),
         Err(Unread::Bad(bad)) => Some(bad.kind),
         Err(Unread::Other(_)) => None,
     };
-    let mistakes: Vec<Value> = match read {
+    let mistakes = match read {
         Ok(_) => Vec::new(),
         Err(Unread::Bad(bad)) => {
             let problems = bad.problems.iter();
-            let problem = |it: &squall::Problem| {
+            let problem = |it: &'a squall::Problem| {
                 let (line, column) = it.place();
-                json!({ "line": line, "column": column, "what": it.what, "remedy": it.remedy })
+                Mistake {
+                    line: Some(line),
+                    column: Some(column),
+                    what: it.what.as_str().into(),
+                    remedy: Some(&it.remedy),
+                }
             };
             problems.map(problem).collect()
         }
-        Err(Unread::Other(what)) => {
-            let what = anstream::adapter::strip_str(what).to_string();
-            vec![json!({ "line": null, "column": null, "what": what, "remedy": null })]
-        }
+        Err(Unread::Other(what)) => vec![Mistake {
+            line: None,
+            column: None,
+            what: anstream::adapter::strip_str(what).to_string().into(),
+            remedy: None,
+        }],
     };
-    json!({ "file": file, "kind": kind, "mistakes": mistakes })
+    ReadFile {
+        file,
+        kind,
+        mistakes,
+    }
 }

@@ -2,29 +2,10 @@
 
 use super::screen::fit;
 use anstyle::{AnsiColor, Style};
+pub(crate) use squall::exit::Exit;
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicI8, Ordering};
-
-/// How a command ended, as reported to the operating system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Exit {
-    /// Everything was as expected.
-    AsExpected = 0,
-    /// Something was not.
-    NotAsExpected = 1,
-    /// Something that was expected to hold, or to be violated, was never put to the test; a fault
-    /// struck nothing; or nothing was expected at all.
-    NotExercised = 2,
-    /// The same run differed when repeated.
-    NotDeterministic = 3,
-    /// The input was wrong, or Squall itself failed.
-    Failed = 4,
-    /// Ctrl-C ended it before everything was tried. What was found until then is reported.
-    Interrupted = 130,
-}
-
-/// The exit code of a program stopped with Ctrl-C: 128 plus the number of SIGINT.
-pub(crate) const INTERRUPTED: i32 = Exit::Interrupted as i32;
 
 /// A reason to give up: everything that people are told about it.
 #[derive(Debug)]
@@ -82,9 +63,14 @@ pub(crate) fn say_text(text: impl Display) {
     say(fit(&text.to_string()));
 }
 
-/// Writes to standard output; colours are dropped where they would not show. A reader that has gone
-/// away (`squall list | head`) is not a failure.
+/// Writes to standard output; colours are dropped where they would not show.
 pub(crate) fn say(what: impl Display) {
-    use std::io::Write;
-    let _ = writeln!(anstream::stdout(), "{what}");
+    printed(writeln!(anstream::stdout(), "{what}"));
+}
+
+/// What became of something for standard output.
+pub(crate) fn printed(written: io::Result<()>) {
+    if let Some(wrong) = Exit::after_printing(written) {
+        complain(error_line(&wrong));
+    }
 }

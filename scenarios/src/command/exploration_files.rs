@@ -2,6 +2,7 @@
 //! scenario for each story.
 
 use super::exit::Failure;
+use super::files;
 use crate::search::{self, Document, Exploration, Told, Yardstick};
 use std::path::Path;
 
@@ -9,9 +10,6 @@ use std::path::Path;
 const NAME: &str = "exploration.json";
 /// The page that shows it.
 const PAGE: &str = "exploration.html";
-/// The largest such file that is read, in bytes.
-const LARGEST: u64 = 1 << 30;
-
 /// Writes it into a directory, which is created if it does not exist.
 ///
 /// # Errors
@@ -23,11 +21,11 @@ pub(super) fn write(exploration: &Exploration, directory: &Path) -> Result<(), F
     };
     std::fs::create_dir_all(directory).map_err(failed)?;
     let json = serde_json::to_string_pretty(exploration).map_err(Failure::new)?;
-    super::output::write_whole(&directory.join(NAME), &json).map_err(failed)?;
-    super::output::write_whole(&directory.join(PAGE), &exploration.page()).map_err(failed)?;
+    files::write(&directory.join(NAME), json.as_bytes()).map_err(failed)?;
+    files::write(&directory.join(PAGE), exploration.page().as_bytes()).map_err(failed)?;
     for told in &exploration.stories {
         let path = directory.join(format!("{}.toml", told.file_name()));
-        super::output::write_whole(&path, &witness(told)).map_err(failed)?;
+        files::write(&path, witness(told).as_bytes()).map_err(failed)?;
     }
     Ok(())
 }
@@ -58,11 +56,7 @@ pub(super) fn read_exploration(path: &Path) -> Result<Exploration, Failure> {
     let name = file.display();
     let cannot =
         |why: &dyn std::fmt::Display| Failure::new(format!("{name} cannot be read: {why}"));
-    let about = std::fs::metadata(&file).map_err(|error| cannot(&error))?;
-    if !about.is_file() || about.len() > LARGEST {
-        return Err(cannot(&"it is no file of an exploration"));
-    }
-    let text = std::fs::read_to_string(&file).map_err(|error| cannot(&error))?;
+    let text = files::read_text(&file, files::DOCUMENT_MAX).map_err(|error| cannot(&error))?;
     serde_json::from_str(&text).map_err(|error| {
         cannot(&format!(
             "it is not what `squall explore --out` of this version writes: {error}"

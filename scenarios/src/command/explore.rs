@@ -3,6 +3,7 @@
 use super::called::as_called;
 use super::exit::{Exit, Failure, note, say};
 use super::exploration_files::{read_exploration, write};
+use super::files;
 use super::format::TextOrJson;
 use super::progress::spinner;
 use super::reporting::Reporting;
@@ -271,16 +272,13 @@ pub(super) fn read(file: Option<&Path>) -> Result<Document, Failure> {
     };
     let name = file.display().to_string();
     // Reports every mistake with its place.
-    let scenario = super::selection::read_one(&name)?;
-    if scenario.system.name() != "chat" {
-        let what = format!("{name} is about the tutorial's chat, and worlds are composed for ours");
-        return Err(Failure::new(what));
-    }
+    super::selection::read_one(&name)?;
     let text = match embedded(&name) {
         Some(text) => text,
-        None => std::fs::read_to_string(file)
+        None => files::read_text(file, files::TEXT_MAX)
             .map_err(|error| Failure::new(format!("the file {name} cannot be read: {error}")))?,
     };
+    let text = squall::completed(&name, &text).map_err(Failure::new)?;
     Document::parse(&text).map_err(Failure::new)
 }
 

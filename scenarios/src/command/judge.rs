@@ -4,12 +4,13 @@ use super::exit::{Exit, Failure, say};
 use super::format::TextOrJson;
 use super::stop::time;
 use crate::log;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use squall_guarantees::observed::{
     Checker, Delivery, Observed, Register, Verdict, at_least_once, at_most_once, converges,
     durable, exactly_once, in_order, linearizable, monotonic_reads, read_your_writes,
 };
-use squall_reports::json::VERSION;
+use squall_reports::document;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -105,13 +106,26 @@ pub(crate) fn judge(arguments: &Arguments) -> Result<Exit, Failure> {
     let observed = log::read(&arguments.logs).map_err(Failure::new)?;
     let judged = Judged::of(&checkers, &observed);
     let json = || {
-        format!(
-            "{:#}",
-            json!({ "squall": VERSION, "judged": judged.json() })
-        )
+        let judged = judged.json();
+        document::write(Document { judged })
     };
-    say(arguments.format.written(|| judged.text(), json));
+    say(arguments.format.written(|| judged.text(), json).trim_end());
     Ok(judged.exit())
+}
+
+/// What was judged, for programs.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Document<'a> {
+    judged: Vec<Judgement<'a>>,
+}
+
+/// The verdict on one guarantee.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Judgement<'a> {
+    /// What it says, in words.
+    guarantee: &'a str,
+    #[serde(flatten)]
+    verdict: &'a Verdict,
 }
 
 /// What the checkers said: the name of each guarantee, and its verdict.
@@ -130,12 +144,9 @@ impl Judged {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    pub(super) fn json(&self) -> Value {
-        let judged = self.0.iter().map(|(name, verdict)| {
-            let mut judged = json!(verdict);
-            judged["guarantee"] = json!(name);
-            judged
-        });
+    pub(super) fn json(&self) -> Vec<Judgement<'_>> {
+        let judged = self.0.iter();
+        let judged = judged.map(|(guarantee, verdict)| Judgement { guarantee, verdict });
         judged.collect()
     }
 

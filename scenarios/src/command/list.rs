@@ -5,8 +5,11 @@ use super::format::TextOrJson;
 use super::screen::paragraph;
 use crate::library::library;
 use anstyle::Style;
-use serde_json::json;
-use squall_reports::json::VERSION;
+use schemars::JsonSchema;
+use serde::Serialize;
+use squall_guarantees::Guarantee;
+use squall_reports::{Expected, document};
+use std::collections::BTreeMap;
 
 /// Lists the named scenarios with what each of them shows.
 ///
@@ -18,7 +21,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn list(arguments: &Arguments) -> Result<Exit, Failure> {
-    say(arguments.format.written(text, json_text));
+    say(arguments.format.written(text, json_text).trim_end());
     Ok(Exit::AsExpected)
 }
 
@@ -44,22 +47,31 @@ fn text() -> String {
     text + "\n`squall run NAME` runs one, `squall run --all` all of them."
 }
 
+/// All of them, for programs.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Listed {
+    scenarios: Vec<Named>,
+}
+
+/// A named scenario.
+#[derive(Serialize, JsonSchema)]
+struct Named {
+    name: String,
+    /// What the scenarios of its group have in common.
+    group: Option<String>,
+    /// What it shows, in a sentence.
+    shows: String,
+    /// What it expects of each guarantee that it names.
+    expect: BTreeMap<Guarantee, Expected>,
+}
+
 fn json_text() -> String {
-    let scenarios: Vec<_> = library()
-        .into_iter()
-        .map(|scenario| {
-            let expect: serde_json::Map<_, _> = scenario
-                .expect
-                .iter()
-                .map(|(guarantee, expected)| (guarantee.name().to_owned(), expected.word().into()))
-                .collect();
-            json!({
-                "name": scenario.name,
-                "group": scenario.group.map(|group| group.to_string()),
-                "shows": scenario.shows,
-                "expect": expect,
-            })
-        })
-        .collect();
-    format!("{:#}", json!({ "squall": VERSION, "scenarios": scenarios }))
+    let scenarios = library().into_iter().map(|scenario| Named {
+        name: scenario.name,
+        group: scenario.group.map(|group| group.to_string()),
+        expect: scenario.expect.iter().copied().collect(),
+        shows: scenario.shows,
+    });
+    let scenarios = scenarios.collect();
+    document::write(Listed { scenarios })
 }

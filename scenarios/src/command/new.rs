@@ -37,8 +37,19 @@ pub(crate) fn new(arguments: &Arguments) -> Result<Exit, Failure> {
         return Ok(Exit::AsExpected);
     }
     let file = arguments.file.display();
+    if arguments.file.to_str().is_none() {
+        let what = format!("{file} is no name in UTF-8, and no other command could be given it");
+        return Err(Failure::new(format!("{what}\n  Take another name.")));
+    }
     let new = File::create_new(&arguments.file);
-    let written = new.and_then(|mut new| new.write_all(text.as_bytes()));
+    let written = new.and_then(|mut new| {
+        let written = new.write_all(text.as_bytes());
+        if written.is_err() {
+            // Half a scenario is none.
+            let _ = std::fs::remove_file(&arguments.file);
+        }
+        written
+    });
     written.map_err(|error| {
         Failure::new(match error.kind() {
             ErrorKind::AlreadyExists => format!(

@@ -1,26 +1,17 @@
 //! Where reports go: to standard output, or to files, which are always complete.
 
-use super::exit::{Failure, INTERRUPTED, is_quiet, is_verbose, say};
+use super::exit::{Failure, is_quiet, is_verbose, printed, say};
+use super::files;
 use super::screen::{fit, paragraph};
 use super::summary::{self, Summed};
 use serde::Deserialize;
 use squall_reports::html::Listed;
 use squall_reports::{
-    Ended, Engine, Exploration, Format, Judged, Outcome, Record, Styles, Summary, html, json,
-    junit, markdown, mermaid, perfetto, text,
+    Ended, Engine, Exploration, Format, Judged, Outcome, Record, Styles, Summary, document, html,
+    json, junit, markdown, mermaid, perfetto, text,
 };
-use std::io::Read;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-
-/// Held while a report is being written.
-static WRITING: Mutex<()> = Mutex::new(());
-
-/// Ends the program as if stopped with Ctrl-C, between two reports.
-pub(super) fn exit_interrupted() -> ! {
-    let _until_written = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    std::process::exit(INTERRUPTED)
-}
 
 /// Receives reports.
 pub(crate) struct Output {
@@ -195,7 +186,7 @@ impl Output {
             return Ok(());
         };
         let path = directory.join(summary::NAME);
-        let written = write_whole(&path, &summary.json());
+        let written = files::write(&path, summary.json().as_bytes());
         written
             .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display())))
     }
@@ -209,7 +200,7 @@ impl Output {
                 continue;
             };
             let path = directory.join(format!("{stem}.{}", format.extension()));
-            write_bytes(&path, &report).map_err(|error| {
+            files::write(&path, &report).map_err(|error| {
                 Failure::new(format!(
                     "the report {} cannot be written: {error}",
                     path.display()
@@ -269,61 +260,67 @@ fn stem(scenario: &str, engine: Engine) -> String {
     }
 }
 
-/// The longest record that is read, in bytes.
-const RECORD_MAX: u64 = 1 << 30;
-
 /// Reads the record in a JSON report of a run, or a record on its own.
 ///
 /// # Errors
 /// The file cannot be read, or holds no record.
 pub(super) fn read_record(path: &Path) -> Result<Record, Failure> {
     let failed = |what: String| Failure::new(format!("{}: {what}", path.display()));
-    let mut text = String::new();
-    let file = std::fs::File::open(path);
-    let read = file.and_then(|file| file.take(RECORD_MAX + 1).read_to_string(&mut text));
-    match read {
-        Ok(length) if length as u64 > RECORD_MAX => {
-            return Err(failed(format!("it is longer than {RECORD_MAX} bytes")));
+    let text = files::read_text(path, files::DOCUMENT_MAX)
+        .map_err(|error| failed(format!("it cannot be read: {error}")))?;
+    // A long run's record is large: it is read once, into what it is.
+    let read: Result<Reading, _> = serde_json::from_str(&text);
+    let version = match &read {
+        Ok(read) => read.squall.clone(),
+        Err(_) => {
+            serde_json::from_str::<serde::de::IgnoredAny>(&text)
+                .map_err(|error| failed(format!("it is no JSON: {error}")))?;
+            let document = serde_json::from_str::<Version>(&text).ok();
+            document.and_then(|it| it.squall)
         }
-        Ok(_) => {}
-        Err(error) => return Err(failed(format!("it cannot be read: {error}"))),
-    }
-    let document: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| failed(format!("it is no JSON: {error}")))?;
-    let version = document.get("squall").and_then(serde_json::Value::as_u64);
-    if version.is_some_and(|version| version != u64::from(json::VERSION)) {
-        let known = json::VERSION;
+    };
+    let version = version.as_ref().and_then(serde_json::Value::as_u64);
+    if version.is_some_and(|version| version != u64::from(document::VERSION)) {
+        let known = document::VERSION;
         return Err(failed(format!(
             "its version is not {known}, which this build knows"
         )));
     }
-    let record = match document.get("record") {
-        Some(record) => record.clone(),
-        None => document,
+    let record = match read {
+        Ok(Reading {
+            record: Some(record),
+            ..
+        }) => Ok(record),
+        Ok(Reading { record: None, .. }) => serde_json::from_str(&text),
+        Err(error) => Err(error),
     };
-    Record::deserialize(record).map_err(|error| {
+    record.map_err(|error| {
         failed(format!(
             "it holds no record of a run: {error}\n  The JSON reports of `squall run` do."
         ))
     })
 }
 
-/// Writes a file under another name first: a reader finds it complete, or not at all.
-pub(super) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    write_bytes(path, text.as_bytes())
+/// A JSON report of a run, as far as its record needs it.
+#[derive(Deserialize)]
+struct Reading {
+    squall: Option<serde_json::Value>,
+    record: Option<Record>,
 }
 
-/// [`write_whole`] for what is not text.
-pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let unfinished = path.with_added_extension("tmp");
-    std::fs::write(&unfinished, bytes)?;
-    std::fs::rename(&unfinished, path)
+/// A document of which nothing is known but its version.
+#[derive(Deserialize)]
+struct Version {
+    squall: Option<serde_json::Value>,
 }
 
-/// Reports end with their own line break.
+/// Reports end with their own line break. One without colours may be long, and need not be searched
+/// for them.
 pub(crate) fn say_whole(report: &str) {
-    say(report.strip_suffix('\n').unwrap_or(report));
+    match report.ends_with('\n') && !report.contains('\x1b') {
+        true => printed(std::io::stdout().write_all(report.as_bytes())),
+        false => say(report.strip_suffix('\n').unwrap_or(report)),
+    }
 }
 
 fn of_run(judged: &Judged, format: Format, coloured: bool) -> String {
@@ -331,6 +328,7 @@ fn of_run(judged: &Judged, format: Format, coloured: bool) -> String {
         Format::Text if coloured => fit(&text::render(judged, &styles(true))),
         Format::Text => text::render(judged, &styles(false)),
         Format::Json => json::render(judged),
+        Format::Brief => json::brief(judged),
         Format::Markdown => markdown::render(judged),
         Format::Html => html::render(judged),
         Format::Junit => junit::render(judged),
@@ -350,7 +348,9 @@ fn of_exploration(exploration: &Exploration, format: Format, coloured: bool) -> 
         Format::Markdown => exploration.markdown(),
         Format::Html => html::of_exploration(exploration, |seed| link(exploration, seed)),
         Format::Junit => junit::render_exploration(exploration),
-        Format::Mermaid | Format::Svg | Format::Perfetto | Format::Lines => return None,
+        Format::Brief | Format::Mermaid | Format::Svg | Format::Perfetto | Format::Lines => {
+            return None;
+        }
     })
 }
 

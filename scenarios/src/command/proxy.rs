@@ -2,17 +2,18 @@
 
 use super::exit::{Exit, Failure, note, say};
 use super::format::TextOrJson;
-use super::judge::{Judged, Question};
+use super::judge::{Judged, Judgement, Question};
 use super::selection::{read_one, text_of, told};
 use super::stop::time;
 use crate::log;
 use crate::proxy::{Order, Outcome, Proxy, refused};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use squall_planted::Termination;
-use squall_reports::json::VERSION;
+use squall_reports::document;
 use std::fs::File;
 use std::future::pending;
-use std::io::{self, ErrorKind};
+use std::io::{self, BufRead, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -85,6 +86,14 @@ Exit codes:
   4    bad input, or a failure of Squall itself
   130  ended by Ctrl-C or SIGTERM before all faults were over";
 
+/// What was carried and done, for programs.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Document<'a> {
+    proxy: &'a Outcome,
+    /// The verdicts on the logs; empty without any.
+    judged: Vec<Judgement<'a>>,
+}
+
 pub(crate) fn proxy(arguments: &Arguments) -> Result<Exit, Failure> {
     let checkers = match arguments.judge.is_empty() {
         true if arguments.question.asks() => {
@@ -127,11 +136,10 @@ pub(crate) fn proxy(arguments: &Arguments) -> Result<Exit, Failure> {
             None => outcome.text(),
         },
         || {
-            let judged = judged.as_ref().map_or_else(|| json!([]), Judged::json);
-            format!(
-                "{:#}",
-                json!({ "squall": VERSION, "proxy": outcome.json(), "judged": judged })
-            )
+            document::write(Document {
+                proxy: &outcome,
+                judged: judged.as_ref().map_or_else(Vec::new, Judged::json),
+            })
         },
     ));
     let judged = judged.map_or(Exit::AsExpected, |judged| judged.exit());
@@ -163,6 +171,11 @@ async fn carry(arguments: &Arguments, plan: squall::Plan) -> Result<(Outcome, bo
     let proxy = Proxy::listen(plan, listen, to, most, log, arguments.on_command).await;
     let proxy = proxy.map_err(|(at, error)| Failure::new(cannot_listen(at, &error)))?;
     for (client, at) in proxy.addresses() {
+        if at == to {
+            return Err(Failure::new(format!(
+                "{client}: {at} would lead to itself\n  Write the server's address after `--to`."
+            )));
+        }
         note(format_args!("{client}: {at} leads to {to}"));
     }
     note(
@@ -190,18 +203,25 @@ async fn carry(arguments: &Arguments, plan: squall::Plan) -> Result<(Outcome, bo
     Ok((outcome, told))
 }
 
+/// The longest order, in bytes.
+const ORDER_MAX: usize = 1000;
+
 /// What is ordered on standard input, about one of so many faults.
 fn orders(faults: usize) -> UnboundedReceiver<Order> {
     let (sender, orders) = unbounded_channel();
     // Reading cannot be interrupted, so the thread ends with the process.
     std::thread::spawn(move || {
-        for line in io::stdin().lines().map_while(Result::ok) {
+        let mut input = io::stdin().lock();
+        let mut line = String::new();
+        // An error, or a line without an end, is no order and nor is what follows.
+        while let Ok(1..ORDER_MAX) = input.by_ref().take(ORDER_MAX as u64).read_line(&mut line) {
             match Order::read(&line, faults) {
                 // If nobody takes it, the proxy is about to end.
                 Ok(order) => drop(sender.send(order)),
                 Err(_) if line.trim().is_empty() => {}
                 Err(wrong) => note(wrong),
             }
+            line.clear();
         }
     });
     orders

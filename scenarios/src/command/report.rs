@@ -1,6 +1,7 @@
 //! `squall report`: the reports of a run, recomputed from its record.
 
 use super::exit::{Exit, Failure, complain, say};
+use super::files;
 use super::format::one_of;
 use super::output::{Output, read_record};
 use super::selection::check_names;
@@ -75,8 +76,8 @@ pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// Whether a file is not even JSON.
 fn is_damaged(file: &Path) -> bool {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    serde_json::from_str::<serde::de::IgnoredAny>(&text).is_err()
+    let read = files::read(file, files::DOCUMENT_MAX).unwrap_or_default();
+    serde_json::from_slice::<serde::de::IgnoredAny>(&read).is_err()
 }
 
 fn json_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {

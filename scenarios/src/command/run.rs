@@ -4,6 +4,7 @@ use super::annotations;
 use super::called::{self, as_called};
 use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, note, say, say_text};
+use super::files::{TEXT_MAX, read_text};
 use super::format::one_of;
 use super::isolate::Isolate;
 use super::many::Many;
@@ -23,7 +24,7 @@ use squall_reports::html::Listed;
 use squall_reports::{Ended, Engine, Exploration, Format, Judged, Outcome};
 use squall_simulator::ProcessLimits;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -227,7 +228,7 @@ fn unfinished<'p>(plan: &'p Plan, told: &str) -> Ended<'p> {
 fn text_of(source: &str) -> String {
     match embedded(source) {
         Some(text) => text,
-        None => std::fs::read_to_string(source).unwrap_or_default(),
+        None => read_text(Path::new(source), TEXT_MAX).unwrap_or_default(),
     }
 }
 

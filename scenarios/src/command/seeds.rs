@@ -10,7 +10,7 @@ pub(super) fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
         None => (1, number(text)?),
         Some((first, last)) => (number(first)?, number(last)?),
     };
-    match first <= last && last > 0 {
+    match first <= last {
         true => Ok(first..=last),
         false => Err("there are no seeds in it".to_owned()),
     }
@@ -29,6 +29,7 @@ mod tests {
     fn seeds_are_a_number_of_them_or_a_range() {
         assert_eq!(seeds("20"), Ok(1..=20));
         assert_eq!(seeds("5..7"), Ok(5..=7));
+        assert_eq!(seeds("0..0"), Ok(0..=0));
         assert!(seeds("7..5").is_err() && seeds("0").is_err() && seeds("many").is_err());
         assert_eq!(count(&(5..=7)), 3);
         assert_eq!(count(&(0..=u64::MAX)), u64::MAX);

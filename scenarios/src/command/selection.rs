@@ -2,17 +2,16 @@
 //! file.
 
 use super::exit::{Failure, error_line};
+use super::files::{TEXT_MAX, read_text};
 use super::screen::paragraph;
 use crate::library::{self, library};
 use crate::matrix::Place;
-use crate::systems::SYSTEMS;
+use crate::systems::{SYSTEMS, systems};
 use miette::GraphicalTheme;
 use squall::text::{choose_from, nearest};
 use squall::{BadScenario, Group, Plan, Scenario, is_plan};
 use squall_reports::Engine;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 use wildmatch::WildMatch;
 
@@ -206,7 +205,7 @@ pub(crate) fn text_of(given: &str) -> Result<String, Failure> {
                 None => text,
             },
         ),
-        None => read_text(Path::new(given)).map_err(Failure::new),
+        None => read_text(Path::new(given), TEXT_MAX).map_err(Failure::new),
     }
 }
 
@@ -214,22 +213,6 @@ pub(crate) fn text_of(given: &str) -> Result<String, Failure> {
 pub(crate) fn embedded(name: &str) -> Option<String> {
     let text = library::text(name).map(str::to_owned);
     text.or_else(|| Place::named(name).map(|place| place.file()))
-}
-
-/// The longest file that is read, in bytes. A scenario is a page or two; the plan of a crowd is
-/// longer.
-const FILE_MAX: u64 = 16 * 1024 * 1024;
-
-/// Reads a file that may be a scenario or a plan: not an endless one.
-fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let mut file = File::open(path)?.take(FILE_MAX + 1);
-    match file.read_to_string(&mut text)? as u64 {
-        0..=FILE_MAX => Ok(text),
-        _ => Err(io::Error::other(format!(
-            "it is longer than {FILE_MAX} bytes, which neither a scenario nor a plan needs"
-        ))),
-    }
 }
 
 /// What is named on a command line: a scenario, or the plan of one.
@@ -315,13 +298,13 @@ pub(crate) fn read_given(given: &str) -> Result<Given, Unread> {
     }
     let path = Path::new(given);
     let looks_like_a_file = path.extension().is_some() || path.components().count() > 1;
-    match read_text(path) {
+    match read_text(path, TEXT_MAX) {
         Ok(text) if is_plan(&text) => {
-            let plan = Plan::parse(given, &text, SYSTEMS);
+            let plan = Plan::parse(given, &text, systems());
             plan.map(Box::new).map(Given::Plan).map_err(Unread::Bad)
         }
         Ok(text) => {
-            let scenario = Scenario::parse(given, &text, SYSTEMS);
+            let scenario = Scenario::parse(given, &text, systems());
             scenario.map(Given::from).map_err(Unread::Bad)
         }
         Err(error) if looks_like_a_file || path.exists() => Err(Unread::Other(error_line(

@@ -1,8 +1,10 @@
 //! `squall serve`: the server that the scenarios test, on real sockets.
 
 use super::exit::{Exit, Failure, note};
+use super::files;
 use squall_planted::{
-    Database, Origins, RecoveryMode, SECRET_MIN, ServerEvent, ServerOptions, Termination, Tokens,
+    Adapter, Cluster, Database, Origins, RecoveryMode, SECRET_MIN, ServerEvent, ServerOptions,
+    Termination, Tokens, is_redis,
 };
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -28,8 +30,14 @@ pub(crate) struct Arguments {
     /// How long a sign of life may be overdue.
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration)]
     ping_timeout: Duration,
-    /// Where to keep the sessions of clients that may come back: `off`, `memory`, or `sqlite`, a
-    /// file beside that of the messages, which outlives the server.
+    /// Serve together with other servers, around the Redis with this URL: `redis://HOST:PORT`. The
+    /// file of the messages is then a copy of what is there. Redis should be told to keep it
+    /// (`appendonly yes`).
+    #[arg(long, value_name = "URL", value_parser = redis)]
+    redis: Option<String>,
+    /// Where to keep the sessions of clients that may come back: `off`, `memory`, `sqlite`, a file
+    /// beside that of the messages, which outlives the server, or `redis`, where clients can take
+    /// them along to another server.
     #[arg(long, value_name = "WHERE", default_value = "off", value_parser = recovery)]
     recovery: RecoveryMode,
     /// How long to keep them.
@@ -67,7 +75,15 @@ fn recovery(text: &str) -> Result<RecoveryMode, String> {
         "off" => Ok(RecoveryMode::Off),
         "memory" => Ok(RecoveryMode::Memory),
         "sqlite" => Ok(RecoveryMode::Sqlite),
-        _ => Err("it is `off`, `memory` or `sqlite`".into()),
+        "redis" => Ok(RecoveryMode::Redis),
+        _ => Err("it is `off`, `memory`, `sqlite` or `redis`".into()),
+    }
+}
+
+fn redis(text: &str) -> Result<String, String> {
+    match is_redis(text) {
+        true => Ok(text.to_owned()),
+        false => Err("write it as in redis://127.0.0.1:6379".into()),
     }
 }
 
@@ -95,7 +111,8 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
     if let (Some(name), Some(tokens)) = (&arguments.issue, &tokens) {
         let rooms = arguments.rooms.clone().map(BTreeSet::from_iter);
         let until = SystemTime::now() + arguments.valid;
-        let token = tokens.issue(name, rooms, until);
+        let namespaces = arguments.namespace.iter().cloned().collect();
+        let token = tokens.issue(name, namespaces, rooms, until);
         writeln!(io::stdout(), "{token}").map_err(Failure::new)?;
         return Ok(Exit::AsExpected);
     }
@@ -118,7 +135,7 @@ fn tokens(arguments: &Arguments) -> Result<Tokens, Failure> {
     let path = arguments.secret.clone().unwrap_or_else(beside);
     let failed =
         |error: io::Error| Failure::new(format!("the secret in {}: {error}", path.display()));
-    let secret = match std::fs::read(&path) {
+    let secret = match files::read(&path, files::TEXT_MAX) {
         Err(error) if error.kind() == ErrorKind::NotFound => make_secret(&path).map_err(failed)?,
         read => read.map_err(failed)?,
     };
@@ -157,14 +174,28 @@ async fn serve_until_told(arguments: &Arguments, tokens: Option<Tokens>) -> Resu
         })
     })?;
     let local = listener.local_addr().map_err(Failure::new)?;
+    let cluster = arguments.redis.clone().map(|broker| Cluster {
+        broker,
+        adapter: Adapter::Redis,
+    });
+    if arguments.recovery == RecoveryMode::Redis && cluster.is_none() {
+        return Err(Failure::new(
+            "--recovery redis: say with --redis where it is, as in --redis redis://127.0.0.1:6379",
+        ));
+    }
     let mut options = ServerOptions {
+        cluster,
         ping_interval: arguments.ping_interval,
         ping_timeout: arguments.ping_timeout,
         recovery: arguments.recovery,
         recovery_window: arguments.recovery_window,
-        origins: Origins::These(arguments.origin.clone()),
+        origins: match arguments.open && local.ip().is_loopback() {
+            true => Origins::Local(arguments.origin.clone()),
+            false => Origins::These(arguments.origin.clone()),
+        },
         authenticate: tokens.clone().map(Tokens::authenticate),
-        presence: true,
+        // Each server would only know who is online at itself.
+        presence: arguments.redis.is_none(),
         ..ServerOptions::default()
     };
     options

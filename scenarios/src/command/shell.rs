@@ -1,7 +1,8 @@
 //! What a shell needs to know about the command: completions, and manual pages.
 
 use super::exit::{Exit, Failure, say};
-use super::output::{say_whole, write_bytes};
+use super::files;
+use super::output::say_whole;
 use clap::Command;
 use clap_complete::Shell;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ pub(crate) fn manual(arguments: &Manual, mut command: Command) -> Result<Exit, F
     for command in std::iter::once(command).chain(verbs) {
         let (name, text) = page(command)?;
         let path = directory.join(name);
-        write_bytes(&path, &text).map_err(|error| cannot(&path, &error))?;
+        files::write(&path, &text).map_err(|error| cannot(&path, &error))?;
         count += 1;
     }
     let pages = squall_guarantees::counted(count, "page");

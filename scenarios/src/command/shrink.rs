@@ -120,6 +120,6 @@ pub(crate) fn shrink(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
-    super::output::write_whole(path, text)
+    super::files::write(path, text.as_bytes())
         .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display())))
 }

@@ -1,7 +1,7 @@
 //! What ends long work early: Ctrl-C, SIGTERM, and a budget of time.
 
-use super::exit::{Failure, complain};
-use super::output::exit_interrupted;
+use super::exit::{Exit, Failure, complain};
+use super::files::exit_when_written;
 use squall::parallel::Stop;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) fn stop_on_ctrl_c() -> Result<Stop, Failure> {
     let asked = Stop::clone(&stop);
     ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::Relaxed) {
-            exit_interrupted();
+            exit_when_written(Exit::Interrupted as i32);
         }
         complain("Ending what is under way; Ctrl-C again ends at once.");
     })
@@ -24,13 +24,16 @@ pub(super) fn stop_on_ctrl_c() -> Result<Stop, Failure> {
     Ok(stop)
 }
 
-/// `90s`, `10m`, `2h`.
+/// `90s`, `10m`, `2h`; not zero, in which nothing can be done.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     let wanted = || "write a time such as 90s, 10m or 2h".to_owned();
     let unit = text
         .find(|c: char| !c.is_ascii_digit())
         .ok_or_else(wanted)?;
     let number: u64 = text[..unit].parse().map_err(|_| wanted())?;
+    if number == 0 {
+        return Err("nothing can be done in no time: write a longer one".to_owned());
+    }
     let seconds = match text[unit..].trim() {
         "s" => 1,
         "m" | "min" => 60,
@@ -48,6 +51,6 @@ mod tests {
     fn times_have_a_unit() {
         assert_eq!(time("10m"), Ok(Duration::from_secs(600)));
         assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
-        assert!(time("10").is_err() && time("m").is_err());
+        assert!(time("10").is_err() && time("m").is_err() && time("0s").is_err());
     }
 }

@@ -1,32 +1,28 @@
 //! What became of many runs: a few lines for people, and a file for programs and for the next time.
 
 use super::exit::Failure;
+use super::files;
 use super::selection::{Given, read_any_one};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::Plan;
 use squall_guarantees::counted;
-use squall_reports::json::VERSION;
-use squall_reports::{Engine, Exploration, Judged, Outcome};
-use std::fs::File;
-use std::io::Read;
+use squall_reports::{Engine, Exploration, Judged, Outcome, document};
 use std::path::Path;
 
 /// The name of the file.
 pub(super) const NAME: &str = "summary.json";
 
-/// The longest one that is read, in bytes.
-const LONGEST: u64 = 1 << 26;
-
 /// What became of many runs, in the order in which they were requested.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Summed {
-    squall: u32,
     runs: Vec<Run>,
 }
 
 /// What became of a run.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Run {
+    /// The scenario's name.
     scenario: String,
     /// Its name on the command line.
     source: String,
@@ -102,13 +98,7 @@ impl Summed {
 
     /// For programs.
     pub(super) fn json(&self) -> String {
-        let whole = Summed {
-            squall: VERSION,
-            runs: Vec::new(),
-        };
-        let mut document = serde_json::to_value(&whole).unwrap_or_default();
-        document["runs"] = serde_json::to_value(&self.runs).unwrap_or_default();
-        format!("{document:#}\n")
+        document::write(self)
     }
 }
 
@@ -128,9 +118,7 @@ impl Run {
 pub(super) fn what_failed(directory: &Path) -> Result<Vec<(Given, u64, Engine)>, Failure> {
     let path = directory.join(NAME);
     let name = path.display();
-    let mut text = String::new();
-    let read = File::open(&path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
-    read.map_err(|error| {
+    let text = files::read_text(&path, files::DOCUMENT_MAX).map_err(|error| {
         Failure::new(format!(
             "{name} cannot be read: {error}\n  `squall run --all`, or any `squall run` with `--out`, writes it."
         ))

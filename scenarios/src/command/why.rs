@@ -5,15 +5,17 @@ use super::engine::On;
 use super::exit::{Exit, Failure, say, say_text};
 use super::format::one_of;
 use super::isolate::Isolate;
-use super::output::Output;
+use super::output::{Output, say_whole};
 use super::progress::progress;
 use super::selection::read_any_one;
 use super::stop::{stop_on_ctrl_c, time};
 use crate::apart::BOUNDS;
 use crate::search::{self, Question};
+use schemars::JsonSchema;
+use serde::Serialize;
 use squall::parallel::{Effort, default_jobs};
 use squall_guarantees::Guarantee;
-use squall_reports::{Format, Judged};
+use squall_reports::{Format, Judged, Why, document};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,6 +83,17 @@ Exit codes:
   4  bad input, or a failure of Squall itself
   130  ended by Ctrl-C: what was found until then is told";
 
+/// What a violation depends on, for programs.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Document<'a> {
+    /// The scenario's name.
+    scenario: &'a str,
+    seed: u64,
+    /// The command that repeats the run.
+    command: &'a str,
+    why: &'a Why,
+}
+
 pub(crate) fn why(arguments: &Arguments) -> Result<Exit, Failure> {
     let plan = read_any_one(&arguments.scenario)?.plan(arguments.seed, arguments.on.engine);
     let output = match &arguments.out {
@@ -119,14 +132,13 @@ pub(crate) fn why(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     match arguments.format {
         Format::Json => {
-            let document = serde_json::json!({
-                "squall": 1,
-                "scenario": record.scenario,
-                "seed": record.seed,
-                "command": record.command,
-                "why": why,
-            });
-            say(format_args!("{document:#}"));
+            let document = Document {
+                scenario: &record.scenario,
+                seed: record.seed,
+                command: &record.command,
+                why: &why,
+            };
+            say_whole(&document::write(document));
         }
         _ => {
             let (scenario, seed) = (&record.scenario, record.seed);

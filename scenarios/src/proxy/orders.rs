@@ -130,16 +130,14 @@ pub(super) async fn obey(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SYSTEMS;
-    use squall::Scenario;
+    use crate::testing::plan;
     use std::fs::File;
     use tokio::sync::{mpsc, oneshot};
 
     /// A reset is over at once, but a timer for "at once" took a millisecond.
     #[tokio::test]
     async fn what_is_over_at_once_is_written_down_before_the_proxy_can_end() {
-        let text = "shows = 'A reset.'\n[[fault]]\nkind = 'reset'\nvictims = 'alice'\nat = '1s'";
-        let scenario = Scenario::parse("reset.toml", text, SYSTEMS).expect("a scenario");
+        let plan = plan("[[fault]]\nkind = 'reset'\nvictims = 'alice'\nat = '1s'", 1);
         let file = std::env::temp_dir().join(format!("squall-reset-{}", std::process::id()));
         let log = File::create(&file).expect("a file");
         let (send, orders) = mpsc::unbounded_channel();
@@ -148,7 +146,7 @@ mod tests {
         let said = Mutex::new(Some(said));
         let beginning = Instant::now();
         let obeying = obey(
-            scenario.plan(1),
+            plan,
             Vec::new(),
             Arc::default(),
             Arc::new(Diary::new(Some(log))),

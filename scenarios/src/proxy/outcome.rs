@@ -2,9 +2,10 @@
 
 use super::line::Line;
 use super::timetable::Turn;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use squall::Plan;
-use squall_guarantees::counted;
+use squall_guarantees::{Nanoseconds, NanosecondsOrNull, counted};
 use std::fmt::Write;
 use std::io;
 use std::net::SocketAddr;
@@ -13,33 +14,52 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What a proxy has carried and done.
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Outcome {
     scenario: String,
     seed: u64,
+    /// Where the server is.
+    #[schemars(with = "String")]
     to: SocketAddr,
     /// How long it went on from the first connection; none if none came.
+    #[serde(with = "NanosecondsOrNull")]
     lasted: Option<Duration>,
+    /// What the seed drew, as pairs of what and value.
     drawn: Vec<(String, String)>,
     clients: Vec<Client>,
     faults: Vec<Fault>,
     /// Whether its log could be written.
+    #[serde(skip)]
     pub(crate) log: io::Result<()>,
 }
 
+/// A client's line.
+#[derive(Serialize, JsonSchema)]
 struct Client {
     name: String,
+    /// Where it connects to.
+    #[schemars(with = "String")]
     at: SocketAddr,
     connections: u64,
+    /// How many of them could not be carried on: the server could not be reached.
     unreachable: u64,
+    #[serde(rename = "bytes_up")]
     up: u64,
+    #[serde(rename = "bytes_down")]
     down: u64,
 }
 
+/// What a fault did.
+#[derive(Serialize, JsonSchema)]
 struct Fault {
     label: String,
     words: String,
+    #[serde(with = "Nanoseconds")]
     from: Duration,
+    /// None if it had not ended.
+    #[serde(with = "NanosecondsOrNull")]
     until: Option<Duration>,
+    /// How often it touched something.
     struck: u64,
     /// How often it has begun because somebody said so; none if it had a time.
     told: Option<usize>,
@@ -152,27 +172,5 @@ impl Outcome {
             let _ = write!(text, "\n  {}: {}, {when}: {struck}", it.label, it.words);
         }
         text
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        let clients = self.clients.iter().map(|it| {
-            json!({
-                "name": it.name, "at": it.at.to_string(), "connections": it.connections,
-                "unreachable": it.unreachable, "bytes_up": it.up, "bytes_down": it.down,
-            })
-        });
-        let faults = self.faults.iter().map(|it| {
-            json!({
-                "label": it.label, "words": it.words, "from": it.from.as_nanos() as u64,
-                "until": it.until.map(|until| until.as_nanos() as u64), "struck": it.struck,
-                "told": it.told,
-            })
-        });
-        json!({
-            "scenario": self.scenario, "seed": self.seed, "to": self.to.to_string(),
-            "lasted": self.lasted.map(|lasted| lasted.as_nanos() as u64),
-            "drawn": self.drawn, "clients": clients.collect::<Vec<_>>(),
-            "faults": faults.collect::<Vec<_>>(),
-        })
     }
 }

@@ -196,14 +196,7 @@ fn stalls(plan: &Plan) -> impl Iterator<Item = &PlannedMiddlebox> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SYSTEMS;
-    use squall::Scenario;
-
-    fn plan(text: &str, seed: u64) -> Plan {
-        let text = format!("shows = 'something'\n{text}");
-        let scenario = Scenario::parse("test.toml", &text, SYSTEMS);
-        scenario.expect("a scenario").plan(seed)
-    }
+    use crate::testing::plan;
 
     const OPEN: &str = "
         [[fault]]

@@ -1,7 +1,7 @@
 //! A world as a document: the content of a scenario file, as data that can be completed, edited and
 //! written.
 
-use crate::systems::SYSTEMS;
+use crate::systems::{is_our_chat, systems};
 use squall::{BadScenario, Scenario};
 use toml::{Table, Value};
 
@@ -28,7 +28,12 @@ impl Document {
     /// # Errors
     /// All mistakes in the file.
     pub fn scenario(&self) -> Result<Scenario, BadScenario> {
-        Scenario::parse("world.toml", &self.text(), SYSTEMS)
+        Scenario::parse("world.toml", &self.text(), systems())
+    }
+
+    /// Whether it is about our chat: of other systems, only what is outside of them is known.
+    pub(super) fn is_about_our_chat(&self) -> bool {
+        is_our_chat(self.word("system"))
     }
 
     /// The whole table.

@@ -15,6 +15,7 @@ use super::story::Story;
 use super::stretch::Stretch;
 use super::worlds::{Outcome, Worlds};
 use crate::apart::{BOUNDS, batches, play_apart};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::BadScenario;
 use squall::parallel::{Effort, parallel};
@@ -48,7 +49,7 @@ pub struct Progress {
 }
 
 /// What many worlds brought to light.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exploration {
     /// The version of Squall that played them.
@@ -69,7 +70,7 @@ pub struct Exploration {
 }
 
 /// What was seen in some worlds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sighting {
     /// In how many of them.
@@ -79,7 +80,7 @@ pub struct Sighting {
 }
 
 /// A story, and the worlds that tell it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Told {
     /// What goes wrong.
@@ -96,6 +97,7 @@ pub struct Told {
     pub evidence: String,
     /// The smallest world, as a scenario file.
     #[serde(with = "super::document::as_text")]
+    #[schemars(with = "String")]
     pub world: Document,
 }
 

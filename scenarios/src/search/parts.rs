@@ -1,6 +1,6 @@
 //! What a plan could do without: everything that a violation may depend on.
 
-use crate::SYSTEMS;
+use crate::systems::systems;
 use squall::{Act, Plan, PlannedMessage, PlannedMiddlebox, PlannedStay, ROOT, Transport};
 use squall_guarantees::seconds;
 use squall_simulator::{Latency, Link};
@@ -127,7 +127,7 @@ pub(super) fn disturbances(plan: &Plan) -> Vec<Part> {
 /// rooms.
 pub(super) fn circumstances(plan: &Plan) -> Vec<Part> {
     let mut parts = Vec::new();
-    for option in plan.options_set(SYSTEMS) {
+    for option in plan.options_set(systems()) {
         // A planted mistake is what is looked for, and each client's transport is in the plan.
         if ["bug", "transport"].contains(&option.name.as_str()) {
             continue;
@@ -138,7 +138,7 @@ pub(super) fn circumstances(plan: &Plan) -> Vec<Part> {
             None => option.value.to_string(),
         };
         parts.push(Part::new(label, what, move |plan| {
-            plan.reset(&option, SYSTEMS);
+            plan.reset(&option, systems());
         }));
     }
     let other = |transport: Transport| transport != Transport::Websocket;
@@ -201,12 +201,11 @@ pub(super) fn circumstances(plan: &Plan) -> Vec<Part> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall::Scenario;
+    use crate::testing::plan;
 
     #[test]
     fn what_is_left_out_is_gone_and_the_rest_is_not() {
         let text = r#"
-            shows = "."
             clients.count = 2
             [chat]
             transport = "polling"
@@ -217,8 +216,7 @@ mod tests {
             messages = 20
             mix = { room = 1, typing = 1 }
         "#;
-        let scenario = Scenario::parse("world.toml", text, SYSTEMS).expect("a scenario");
-        let plan = scenario.plan(1);
+        let plan = plan(text, 1);
         let parts = circumstances(&plan);
         let labels: Vec<&str> = parts.iter().map(|part| &*part.label).collect();
         assert_eq!(
@@ -249,7 +247,6 @@ mod tests {
     #[test]
     fn an_option_on_which_faults_depend_cannot_be_left_out() {
         let text = r#"
-            shows = "."
             clients.count = 2
             cluster.servers = 2
             [[fault]]
@@ -257,8 +254,7 @@ mod tests {
             victims = "server-2"
             at = "3s"
         "#;
-        let scenario = Scenario::parse("world.toml", text, SYSTEMS).expect("a scenario");
-        let plan = scenario.plan(1);
+        let plan = plan(text, 1);
         let parts = circumstances(&plan);
         let labels: Vec<&str> = parts.iter().map(|part| &*part.label).collect();
         assert_eq!(labels, ["option cluster"]);

@@ -4,6 +4,7 @@
 use super::document::{Document, in_ms};
 use squall::{BROKER, FaultKind, SERVER};
 use squall_guarantees::Guarantee;
+use squall_planted::FLOOD;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
@@ -25,7 +26,7 @@ const TABLE: &[Row] = &[
         of: |world| {
             let once = world.word("chat.to-server") == Some("at-most-once");
             let may_fail = world.has("chat.rate") || may_be_refused(world);
-            once && (!is_calm(world) || may_fail || may_be_torn(world))
+            once && (!is_calm(world) || may_fail || may_end_by_itself(world))
         },
         unpromised: &[AtLeastOnce, ExactlyOnce],
     },
@@ -33,7 +34,7 @@ const TABLE: &[Row] = &[
         why: "the server does not recognise what comes again",
         of: |world| {
             let again = world.word("chat.to-server") == Some("at-least-once");
-            again && (!is_calm(world) || may_be_torn(world))
+            again && (!is_calm(world) || may_end_by_itself(world))
         },
         unpromised: &[AtMostOnce, ExactlyOnce],
     },
@@ -150,8 +151,13 @@ const TABLE: &[Row] = &[
         unpromised: &[EphemeralDelivery],
     },
     Row {
+        why: "who says far more than it may, and does not wait for an answer, is sent away",
+        of: may_overflow,
+        unpromised: &[AtLeastOnce, ExactlyOnce, Stability],
+    },
+    Row {
         why: "a session is ended that has more to get than its queue takes and the server keeps",
-        of: |world| world.has("chat.recovery-packets"),
+        of: |world| world.has("chat.recovery-packets") || falls_behind(world),
         unpromised: &[Stability],
     },
     Row {
@@ -161,7 +167,10 @@ const TABLE: &[Row] = &[
     },
     Row {
         why: "what is not repeated is lost with a polling answer that comes in pieces (FINDINGS.md)",
-        of: |world| may_poll(world) && (scatters_packets(world) || says_much_at_once(world)),
+        of: |world| {
+            may_poll(world)
+                && (scatters_packets(world) || says_much_in(world, round_trip(world), FIRST_READ))
+        },
         unpromised: &[EphemeralDelivery],
     },
     Row {
@@ -185,6 +194,8 @@ const TABLE: &[Row] = &[
             DurabilityToDelivery,
             Progress,
             Stability,
+            Presence,
+            EphemeralDelivery,
         ],
     },
 ];
@@ -197,11 +208,19 @@ pub fn unpromised(world: &Document) -> BTreeMap<Guarantee, &'static str> {
             unpromised.entry(guarantee).or_insert(row.why);
         }
     }
-    // A file that expects a violation, or either, promises nothing about it.
+    // A file that expects a violation, or either, promises nothing about it; and what a system that
+    // is not our chat promises, only the file can say.
     for guarantee in Guarantee::ALL {
-        let expected = world.word(&format!("expect.{guarantee}"));
-        if matches!(expected, Some("violated" | "either")) {
-            unpromised.entry(guarantee).or_insert("the file expects it");
+        match world.word(&format!("expect.{guarantee}")) {
+            Some("violated" | "either") => {
+                unpromised.entry(guarantee).or_insert("the file expects it");
+            }
+            None if !world.is_about_our_chat() => {
+                unpromised
+                    .entry(guarantee)
+                    .or_insert("the file does not ask for it");
+            }
+            _ => {}
         }
     }
     for guarantee in Guarantee::ALL {
@@ -242,8 +261,42 @@ fn may_poll(world: &Document) -> bool {
 /// Whether a client may give its connection up because a polling answer comes in pieces.
 fn may_be_torn(world: &Document) -> bool {
     let in_pieces = scatters_packets(world) || loses_packets(world);
-    let is_torn = in_pieces && (is_large(world) || is_crowded(world));
-    may_poll(world) && (is_torn || says_much_at_once(world))
+    let says_more_than = |bytes| says_much_in(world, round_trip(world), bytes);
+    let is_torn = in_pieces && (is_large(world) || is_crowded(world) || says_more_than(SEGMENT));
+    may_poll(world) && (is_torn || says_more_than(FIRST_READ))
+}
+
+/// Whether clients that wait for no answer say so much that the server sends them away.
+fn may_overflow(world: &Document) -> bool {
+    let number = |path: &str| world.get(path).and_then(Value::as_integer);
+    let endured = number("chat.burst").map(|burst| burst * i64::from(FLOOD));
+    let own = world.names("client").into_iter();
+    let own = own.filter_map(|client| number(&format!("client.{client}.messages")));
+    let most = own.chain(number("workload.messages")).max();
+    let once = world.word("chat.to-server") == Some("at-most-once");
+    let is_too_much = endured
+        .zip(most)
+        .is_none_or(|(endured, most)| most > endured);
+    once && world.has("chat.rate") && is_too_much
+}
+
+/// Whether a client that polls may need longer to get what is said than the server keeps it for one
+/// that lacks it: one window.
+fn falls_behind(world: &Document) -> bool {
+    let number = |path: &str| world.get(path).and_then(Value::as_integer);
+    let said = clients(world) * number("workload.messages").unwrap_or_default();
+    let polls = (said / number("chat.queue").unwrap_or(128).max(1)) as u64 + 1;
+    let window = world.get("chat.recovery-window").and_then(in_ms);
+    // Half of its polls bring something else, or less than a queue.
+    may_poll(world) && window.is_some_and(|window| 2 * polls * round_trip(world) > window)
+}
+
+/// Whether a connection may end though no fault ends it.
+fn may_end_by_itself(world: &Document) -> bool {
+    may_be_torn(world)
+        || may_overflow(world)
+        || falls_behind(world)
+        || world.has("chat.recovery-packets")
 }
 
 /// Whether packets that left together arrive one after another.
@@ -281,15 +334,20 @@ fn is_large(world: &Document) -> bool {
         .any(|act| world.has(&format!("workload.mix.{act}")))
 }
 
-/// Whether more may be said during a poll than the next answer delivers in one piece, even though
-/// it all arrives at the same moment.
-fn says_much_at_once(world: &Document) -> bool {
+/// The longest time between a poll and the next, in milliseconds.
+fn round_trip(world: &Document) -> u64 {
     let time = |path: &str| world.get(path).and_then(in_ms);
     let own = world.names("client").into_iter();
     let own = own.filter_map(|client| time(&format!("client.{client}.link.latency")));
     let latency = own.chain([time("link.latency").unwrap_or(20)]).max();
-    says_much_in(world, 2 * latency.unwrap_or_default())
+    2 * latency.unwrap_or_default()
 }
+
+/// What a library that passes on what it reads gets at once of a polling answer that arrives as a
+/// whole, in bytes: hyper's `INIT_BUFFER_SIZE`.
+const FIRST_READ: u64 = 8 << 10;
+/// The same of one that arrives packet by packet: what is in one beside the head of the answer.
+const SEGMENT: u64 = 1_200;
 
 /// Whether a client that is away for as long as the longest fault, and then has to come back, may
 /// miss more than an answer delivers in one piece.
@@ -298,14 +356,12 @@ fn misses_much(world: &Document) -> bool {
     let lasts = |fault: &Table| fault.get("for").and_then(in_ms).unwrap_or_default();
     let longest = world.list("fault").into_iter().map(lasts).max();
     let back = time("chat.connect-timeout", 5_000) + time("chat.backoff.max", 5_000);
-    says_much_in(world, longest.unwrap_or_default() + back)
+    says_much_in(world, longest.unwrap_or_default() + back, FIRST_READ)
 }
 
-/// Whether so much may be said in so many milliseconds that a polling answer with all of it comes
-/// in pieces: the library passes on what it reads, and its first read is 8 KiB (hyper's
-/// `INIT_BUFFER_SIZE`).
-fn says_much_in(world: &Document, time: u64) -> bool {
-    const FIRST_READ: u64 = 8 << 10;
+/// Whether a polling answer with all that may be said in so many milliseconds has more than so many
+/// bytes.
+fn says_much_in(world: &Document, time: u64, bytes: u64) -> bool {
     const ENVELOPE: u64 = 200;
     let number = |path: &str| {
         let number = world.get(path).and_then(Value::as_integer);
@@ -327,7 +383,7 @@ fn says_much_in(world: &Document, time: u64) -> bool {
         }
         _ => 256,
     };
-    said * (size + ENVELOPE) > FIRST_READ
+    said * (size + ENVELOPE) > bytes
 }
 
 /// Whether many messages may be in one answer: from several clients that say something every few
@@ -621,6 +677,71 @@ mod tests {
         assert!(is_promised("any", 1, "50ms"));
     }
 
+    /// Seed 13333 of the worlds: 45 messages at once, of which three were allowed.
+    #[test]
+    fn who_waits_for_no_answer_is_not_promised_to_stay_if_it_says_ten_times_what_it_may() {
+        let is_promised = |to_server: &str, messages: u32| {
+            let world = format!(
+                "[chat]\nto-server = '{to_server}'\nrate = 16\nburst = 3\n\
+                 [workload]\nmessages = {messages}"
+            );
+            let unpromised = unpromised(&Document::parse(&world).expect("TOML"));
+            !unpromised.contains_key(&Stability)
+        };
+        assert!(!is_promised("at-most-once", 31));
+        assert!(is_promised("at-most-once", 30));
+        assert!(is_promised("at-least-once", 31));
+    }
+
+    /// Seeds 12022 and 12665 of the worlds.
+    #[test]
+    fn who_polls_too_seldom_to_get_everything_within_the_window_is_not_promised_to_stay() {
+        let is_promised = |transport: &str, window: &str, latency: &str| {
+            let world = format!(
+                "[chat]\ntransport = '{transport}'\nrecovery = 'sqlite'\nqueue = 17\n\
+                 recovery-window = '{window}'\n[clients]\ncount = 5\n\
+                 [workload]\nmessages = 34\ninterval = '50ms..500ms'\n\
+                 [client.bob.link]\nlatency = '{latency}'"
+            );
+            let unpromised = unpromised(&Document::parse(&world).expect("TOML"));
+            !unpromised.contains_key(&Stability)
+        };
+        // Eleven polls, as many for other things, and a round trip each.
+        assert!(!is_promised("polling", "6s", "150ms"));
+        assert!(is_promised("polling", "7s", "150ms"));
+        assert!(is_promised("polling", "6s", "100ms"));
+        assert!(is_promised("websocket", "6s", "150ms"));
+    }
+
+    /// Seed 21690 of the worlds: who had missed too much said something once more.
+    #[test]
+    fn where_sessions_may_end_what_comes_again_is_not_promised_to_be_recognised() {
+        let is_promised = |chat: &str| {
+            let world = format!("[chat]\nto-server = 'at-least-once'\n{chat}");
+            let unpromised = unpromised(&Document::parse(&world).expect("TOML"));
+            !unpromised.contains_key(&AtMostOnce)
+        };
+        assert!(is_promised("recovery = 'memory'"));
+        assert!(!is_promised("recovery = 'memory'\nrecovery-packets = 1"));
+    }
+
+    /// Seed 1328 of the worlds: an answer with a few messages came in two packets, the second
+    /// first.
+    #[test]
+    fn where_packets_overtake_one_another_an_answer_may_not_even_be_longer_than_one() {
+        let is_promised = |clients: u32, link: &str| {
+            let world = format!(
+                "[chat]\ntransport = 'any'\n[clients]\ncount = {clients}\n\
+                 [workload]\ninterval = '50ms..500ms'\n[link]\nlatency = '236ms'\n{link}"
+            );
+            let unpromised = unpromised(&Document::parse(&world).expect("TOML"));
+            !unpromised.contains_key(&Stability)
+        };
+        assert!(!is_promised(7, "reorder = '19%'"));
+        assert!(is_promised(3, "reorder = '19%'"));
+        assert!(is_promised(7, ""));
+    }
+
     #[test]
     fn a_user_who_leaves_may_take_messages_along_and_one_who_comes_late_gets_them_if_any_catch_up()
     {
@@ -634,6 +755,15 @@ mod tests {
         assert!(unpromised(late).is_empty());
         let late = format!("{late}\nchat.to-client = 'live-only'\nworkload.start = '20s'");
         assert!(unpromised(&late).contains_key(&DurabilityToDelivery));
+    }
+
+    #[test]
+    fn a_system_that_is_not_our_chat_promises_what_its_file_expects_and_nothing_else() {
+        let world = "system = 'notes'\n[expect]\nordering = 'held'\nprogress = 'either'";
+        let unpromised = unpromised(&Document::parse(world).expect("TOML"));
+        let promised = Guarantee::ALL.into_iter();
+        let promised: Vec<_> = promised.filter(|it| !unpromised.contains_key(it)).collect();
+        assert_eq!(promised, [Guarantee::Ordering]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which limits of the chat a world has come to: behind each is code that no other world runs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{
     EventKind, FailureCause, Held, History, MessageKind, RecoveryRefused, had_a_full_queue,
@@ -7,7 +8,9 @@ use squall_guarantees::{
 use std::collections::BTreeSet;
 
 /// A limit that a world can come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
     /// As much waited for a client as is kept for it.

@@ -5,16 +5,22 @@
 //! debugging: Zeller and Hildebrandt, 2002); what is left is reset to its defaults, numbers are
 //! made small, and times short and round. The passes are repeated until none of them helps. The
 //! dice of the world stay at first; if the story no longer shows with them, a few others are tried,
-//! because a change to the world shifts what a race depends on.
+//! because a change to the world shifts what a race depends on: one if the story shows with all
+//! dice of the world as it was, and so is no race.
+//!
+//! Most of the time of a run is spent after the last fault, waiting for what is still to come. If
+//! the story shows without most of that, what is tried is played without it, and only what then
+//! tells the story is played as it is. In the end, all that can be left out is tried once more with
+//! the whole of it.
 
 mod candidate;
 mod edits;
 
-use super::document::Document;
+use super::document::{Document, ms};
 use super::play::Finding;
 use super::size::Size;
 use super::story::Story;
-use super::worlds::play;
+use super::worlds::play_within;
 use super::yardstick::Yardstick;
 use candidate::{Candidate, is_smaller};
 use squall::parallel::{self, parallel};
@@ -62,12 +68,16 @@ pub fn shrink(
     let mut world = world.clone();
     // Expectations belong to the yardstick, and are not shrunk.
     world.remove("expect");
-    let finding = tells(&world, seed, story, yardstick)?;
-    let mut shrinking = Shrinking {
+    let telling = Telling {
         story,
         yardstick,
-        effort,
         due: Instant::now() + effort.longest,
+        settle: None,
+    };
+    let finding = telling.of(&world, seed)?;
+    let mut shrinking = Shrinking {
+        telling,
+        effort,
         stop,
         failed: BTreeSet::new(),
         now: Shrunk {
@@ -83,17 +93,57 @@ pub fn shrink(
     Some(shrinking.now)
 }
 
-/// What a world tells with a seed, if it is this story.
-fn tells(world: &Document, seed: u64, story: &Story, yardstick: &Yardstick) -> Option<Finding> {
-    let found = play(world, seed, yardstick).ok()??;
-    (found.story == *story).then_some(found)
+/// How it is found out whether a world tells the story.
+struct Telling<'s> {
+    story: &'s Story,
+    yardstick: &'s Yardstick,
+    due: Instant,
+    /// How long runs settle, in milliseconds; none: as long as the world says.
+    settle: Option<u64>,
+}
+
+/// Once the time is over, the runs that are under way get this much more.
+const LAST: Duration = Duration::from_secs(1);
+
+impl Telling<'_> {
+    /// What a world tells with a seed, if it is the story.
+    fn of(&self, world: &Document, seed: u64) -> Option<Finding> {
+        if let Some(settle) = self.settle {
+            let mut short = world.clone();
+            short.put("settle", ms(settle));
+            self.at_length(&short, seed)?;
+        }
+        self.at_length(world, seed)
+    }
+
+    fn at_length(&self, world: &Document, seed: u64) -> Option<Finding> {
+        // A run that ends its process may do so by taking too long.
+        let time = match self.story.is_of_a_process() {
+            true => Duration::MAX,
+            false => self.due.saturating_duration_since(Instant::now()) + LAST,
+        };
+        let found = play_within(world, seed, self.yardstick, time).ok()??;
+        (found.story == *self.story).then_some(found)
+    }
+
+    /// The shortest time to settle with which a world still tells the story; none if it needs what
+    /// it has.
+    fn shortest(&self, world: &Document, seed: u64) -> Option<u64> {
+        if world.has("settle") {
+            return None;
+        }
+        let whole = world.scenario().ok()?.plan(seed).settle().as_millis() as u64;
+        [16, 8, 4, 2].into_iter().find_map(|part| {
+            let mut short = world.clone();
+            short.put("settle", ms(whole / part));
+            self.at_length(&short, seed).map(|_| whole / part)
+        })
+    }
 }
 
 struct Shrinking<'s> {
-    story: &'s Story,
-    yardstick: &'s Yardstick,
+    telling: Telling<'s>,
     effort: Effort,
-    due: Instant,
     stop: &'s AtomicBool,
     /// The texts that do not tell the story.
     failed: BTreeSet<String>,
@@ -102,15 +152,10 @@ struct Shrinking<'s> {
 
 impl Shrinking<'_> {
     fn work(&mut self) {
+        self.find_what_is_enough();
         loop {
             let before = self.now.world.clone();
-            for list in ["fault", "hostile", "message"] {
-                self.halve(
-                    |world| world.list(list).len(),
-                    |world, without| edits::without_members(world, list, without),
-                );
-            }
-            self.halve(|world| edits::clients(world).len(), edits::without_clients);
+            self.leave_out();
             for pass in edits::PASSES {
                 // Each success changes what can be tried next.
                 while self.try_all(pass(&self.now.world)) {}
@@ -119,14 +164,44 @@ impl Shrinking<'_> {
                 return;
             }
             if self.now.world == before {
-                self.now.done = true;
-                return;
+                break;
             }
+        }
+        if self.telling.settle.take().is_some() {
+            self.failed.clear();
+            self.leave_out();
+            while self.try_all(edits::with_fewer_messages(&self.now.world)) {}
+        }
+        self.now.done = !self.is_over();
+    }
+
+    /// Finds out how short the runs may be, and whether the story is a race: only then several
+    /// other dice are worth trying.
+    fn find_what_is_enough(&mut self) {
+        let (world, seed) = (&self.now.world, self.now.seed);
+        self.telling.settle = self.telling.shortest(world, seed);
+        let others = (1..=self.effort.dice).filter(|other| *other != seed);
+        let others: Vec<u64> = others.collect();
+        self.now.plays += 1 + others.len() as u64;
+        let tells = |seed: &u64| self.telling.of(world, *seed).is_some();
+        if others.iter().all(tells) {
+            self.effort.dice = self.effort.dice.min(1);
         }
     }
 
+    /// Leaves out members of lists.
+    fn leave_out(&mut self) {
+        for list in ["fault", "hostile", "message"] {
+            self.halve(
+                |world| world.list(list).len(),
+                |world, without| edits::without_members(world, list, without),
+            );
+        }
+        self.halve(|world| edits::clients(world).len(), edits::without_clients);
+    }
+
     fn is_over(&self) -> bool {
-        Instant::now() >= self.due || self.stop.load(Ordering::Relaxed)
+        Instant::now() >= self.telling.due || self.stop.load(Ordering::Relaxed)
     }
 
     /// Leaves out halves of a list, then quarters, and finally single members.
@@ -179,15 +254,14 @@ impl Shrinking<'_> {
 
     /// Plays each with the current dice, and if necessary with others.
     fn play_side_by_side(&mut self, some: &[Candidate]) -> Vec<Option<(u64, Finding)>> {
-        let (seed, story, dice) = (self.now.seed, self.story, self.effort.dice);
-        let yardstick = self.yardstick;
+        let (seed, dice, telling) = (self.now.seed, self.effort.dice, &self.telling);
         let plays = AtomicU64::new(0);
         let try_out = |candidate: &&Candidate| {
             let others = if candidate.structural { dice } else { 0 };
             let mut seeds = std::iter::once(seed).chain(1..=others);
             seeds.find_map(|seed| {
                 plays.fetch_add(1, Ordering::Relaxed);
-                Some((seed, tells(&candidate.world, seed, story, yardstick)?))
+                Some((seed, telling.of(&candidate.world, seed)?))
             })
         };
         let all_at_once = parallel::Effort {

@@ -1,13 +1,16 @@
 //! How large a world is: what a reader has to keep in mind.
 
 use super::document::Document;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::Plan;
 use squall_guarantees::counted;
 use std::fmt;
 
 /// How large a world is; the smaller is the one with fewer faults, then clients, then messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
     /// Faults, hostile peers, and middleboxes.

@@ -1,5 +1,6 @@
 //! Stories: violations with the same mechanism, whatever the seed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{Ending, Evidence, Guarantee, NotStored, Verdict};
 use squall_reports::{Judged, Outcome};
@@ -8,7 +9,9 @@ use std::fmt;
 
 /// What went wrong, in so far as it can recur in another world: the guarantee that says most about
 /// the mechanism, and the kind of evidence for it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Story {
     /// `ordering`, or what else went wrong: `panic`, `stuck`, `crash`.
@@ -38,6 +41,11 @@ impl Story {
             subject: "crash".to_owned(),
             mechanism: without_numbers(how),
         }
+    }
+
+    /// Whether it is about a run that did not come to its end.
+    pub(super) fn is_of_a_process(&self) -> bool {
+        ["stuck", "crash"].contains(&&*self.subject)
     }
 
     /// The story of a run, and its evidence in words; none if nothing was violated other than what

@@ -494,6 +494,8 @@ fn step(kind: &EventKind) -> Option<String> {
         EventKind::Disconnected { .. } => "notices a disconnection".to_owned(),
         EventKind::Online { user } => format!("shows {user} as online"),
         EventKind::Offline { user } => format!("shows {user} as offline"),
+        EventKind::Missed { what } => format!("lacks {}", what.words()),
+        EventKind::Repeated { content, .. } => format!("is sent `{content}` again"),
         EventKind::SessionOpened { .. } | EventKind::SessionClosed { .. } => return None,
     })
 }
@@ -501,13 +503,7 @@ fn step(kind: &EventKind) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::systems::SYSTEMS;
-    use squall::Scenario;
-
-    fn plan(text: &str, seed: u64) -> Plan {
-        let scenario = Scenario::parse("world.toml", text, SYSTEMS);
-        scenario.expect("a right scenario").plan(seed)
-    }
+    use crate::testing::plan;
 
     fn ask(text: &str, dice: u64) -> Option<Why> {
         let effort = Effort::default();
@@ -553,7 +549,6 @@ mod tests {
     }
 
     const PARTITIONED: &str = r#"
-        shows = "."
         [clients]
         names = ["alice", "bob"]
         [chat]

@@ -8,7 +8,8 @@ use super::yardstick::Yardstick;
 use crate::apart::{BOUNDS, Work, play_apart};
 use serde::{Deserialize, Serialize};
 use squall::BadScenario;
-use squall_simulator::Crash;
+use squall_simulator::{Crash, ProcessLimits};
+use std::time::Duration;
 
 /// Plays a world with a seed, and returns what is wrong by this yardstick, if anything.
 ///
@@ -19,11 +20,28 @@ pub fn play(
     seed: u64,
     yardstick: &Yardstick,
 ) -> Result<Option<Finding>, BadScenario> {
+    play_within(world, seed, yardstick, BOUNDS.time)
+}
+
+/// The same, given up after this time: the finding is then that its process was ended.
+///
+/// # Errors
+/// Like [`play`].
+pub(super) fn play_within(
+    world: &Document,
+    seed: u64,
+    yardstick: &Yardstick,
+    time: Duration,
+) -> Result<Option<Finding>, BadScenario> {
     let trial = Trial {
         world: world.clone(),
         yardstick: yardstick.clone(),
     };
-    let played = play_apart(&trial, &[seed], BOUNDS)?;
+    let bounds = ProcessLimits {
+        time: time.min(BOUNDS.time),
+        ..BOUNDS
+    };
+    let played = play_apart(&trial, &[seed], bounds)?;
     Ok(played.into_iter().find_map(|played| played.finding))
 }
 

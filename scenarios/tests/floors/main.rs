@@ -15,6 +15,7 @@ const FLOORS: [&[&str]; 5] = [
         "harness/simulator",
         "harness/guarantees",
         "harness/recovery",
+        "harness/resp",
         "harness/tutorial",
         "harness/hostile",
         "harness/middlebox",

@@ -55,6 +55,7 @@ fn every_table_of_fields_has_those_that_the_code_reads() {
         "middlebox",
         "hostile",
         "latency",
+        "memory",
         "expect",
     ];
     let mut fields = documented("## Fields", "field");
@@ -109,6 +110,7 @@ fn every_table_of_words_has_those_that_the_code_reads() {
         ),
         ("### `[middlebox]`", "`kind`", boxes()),
         ("### `[latency]`", "what takes time", in_table("latency")),
+        ("### `[memory]`", "who", in_table("memory")),
         (
             "### `[latency]`",
             "share",

@@ -87,7 +87,7 @@ fn every_kind_of_evidence_has_a_row_with_its_fields() {
     let mut kinds: Vec<(EvidenceKind, Vec<String>)> = Vec::new();
     for guarantee in Guarantee::ALL {
         for kind in guarantee.evidence() {
-            match kinds.iter_mut().find(|(known, _)| known == kind) {
+            match kinds.iter_mut().find(|(known, _)| known.name == kind.name) {
                 Some((_, of)) => of.push(quoted(guarantee)),
                 None => kinds.push((*kind, vec![quoted(guarantee)])),
             }

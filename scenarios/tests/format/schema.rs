@@ -125,6 +125,7 @@ fn every_table_has_the_fields_that_the_code_reads() {
             "/definitions/shares",
             allowed(&format!("latency.delivery.{NOTHING} = 1")),
         ),
+        ("/properties/memory", in_table("memory")),
         ("/properties/expect", in_table("expect")),
         (
             "/properties/message/items",

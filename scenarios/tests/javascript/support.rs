@@ -2,6 +2,7 @@
 //! and ends with its owner.
 
 use serde_json::{Value, json};
+use squall_resp::real::Redis;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -102,6 +103,8 @@ pub(crate) struct Chat {
     pub(crate) network: Network,
     transport: String,
     recovery: &'static str,
+    /// Where the other servers are found, if there are any.
+    redis: Option<String>,
     directory: PathBuf,
     server: Option<Running>,
 }
@@ -112,10 +115,20 @@ impl Chat {
     }
 
     pub(crate) fn with_recovery(transport: &str, recovery: &'static str) -> Self {
+        Self::with(transport, recovery, None)
+    }
+
+    /// One of several servers around a Redis.
+    pub(crate) fn around(redis: &Redis, transport: &str) -> Self {
+        Self::with(transport, "redis", Some(redis.url()))
+    }
+
+    fn with(transport: &str, recovery: &'static str, redis: Option<String>) -> Self {
         let mut chat = Self {
             network: Network::new(),
             transport: transport.to_owned(),
             recovery,
+            redis,
             directory: directory(),
             server: None,
         };
@@ -128,6 +141,7 @@ impl Chat {
         let mut server = Command::new(env!("CARGO_BIN_EXE_squall"))
             .args(["serve", "--open", "--listen", "127.0.0.1:0"])
             .args(["--recovery", self.recovery, "--namespace", DEN])
+            .args(self.redis.iter().flat_map(|url| ["--redis", url]))
             .arg("--database")
             .arg(self.directory.join("chat.db"))
             .stderr(Stdio::piped())
@@ -176,7 +190,7 @@ impl Chat {
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let server = *self.network.state.server.lock().expect("not poisoned");
         let mut stream = TcpStream::connect(server.expect("it runs")).expect("it listens");
-        let request = "GET /metrics HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n\r\n";
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
@@ -222,6 +236,12 @@ impl Network {
 
     fn lead_to(&self, server: SocketAddr) {
         *self.state.server.lock().expect("not poisoned") = Some(server);
+    }
+
+    /// From now on connections lead where those of another network do.
+    pub(crate) fn lead_like(&self, other: &Network) {
+        let server = *other.state.server.lock().expect("not poisoned");
+        self.lead_to(server.expect("there is one"));
     }
 
     /// Breaks all connections and lets no new ones through.

@@ -1,14 +1,23 @@
-//! What scenario files say, what the seed makes of it, and how it is played.
+//! What scenario files say, what the seed makes of it, how it is played, and how the named ones
+//! turn out.
 
 mod after;
+mod base;
+mod calibration;
+mod coverage;
+#[path = "../documents/mod.rs"]
+mod documents;
 mod endings;
 mod hostile;
 mod leftovers;
+mod library;
+mod memory;
 mod middlebox;
 mod mistakes;
 mod packets;
 mod plan_files;
 mod plans;
+mod planted_bugs;
 mod polling;
 mod servers;
 mod stays;
@@ -16,6 +25,10 @@ mod workload;
 
 use squall::Scenario;
 use squall_cli::SYSTEMS;
+
+/// Some scenarios limit what programs hold.
+#[global_allocator]
+static MEMORY: squall_simulator::Counting = squall_simulator::Counting(std::alloc::System);
 
 /// The scenario with this text, apart from `shows`.
 fn scenario(text: &str) -> Scenario {

@@ -78,6 +78,9 @@ pub(super) struct Connection {
     early: VecDeque<Signal>,
     /// Whether the client can come back to its session.
     recoverable: bool,
+    /// Whether what is sent on it comes, in order and once, as long as it lasts. Over polling, an
+    /// answer may be torn; and what is sent during an upgrade may be lost.
+    pub(super) is_reliable: bool,
 }
 
 /// The result of an emit.
@@ -95,6 +98,7 @@ impl Connection {
         let limit = options.connect_timeout;
         let due = Instant::now() + limit;
         let (sender, signals) = mpsc::unbounded_channel();
+        let is_reliable = matches!(transport, TransportType::Websocket);
         let builder = builder(options, server, transport, tls, login, &sender);
         let client = timeout_at(due, builder.connect()).await;
         let gave_up = |what| {
@@ -115,6 +119,7 @@ impl Connection {
             // The session it claims is its own until the server says otherwise: if this connection
             // is given up before the answer, it claims it again.
             recoverable: login.claim.is_some(),
+            is_reliable,
         };
         let greeting = timeout_at(due, connection.greeting()).await;
         let ready = greeting.map_err(|_| gave_up("greeting"))??;

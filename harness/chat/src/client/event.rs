@@ -62,6 +62,21 @@ pub enum ClientEvent {
         /// The message: its text, or the length and digest of its bytes.
         content: String,
     },
+    /// Something is missing that the server should have sent on this connection; the client asks
+    /// for it.
+    Missed {
+        /// Whether messages are missing, or else news of who has come and gone.
+        messages: bool,
+    },
+    /// The server has sent a message that the client has handled; it is not handled again.
+    Repeated {
+        /// The id the server's database gave it.
+        id: i64,
+        /// The message, as [`Delivered`](Self::Delivered) tells it.
+        content: String,
+        /// Whether nothing comes twice on such a connection by itself.
+        reliable: bool,
+    },
     /// The client begins to connect.
     Connecting {
         /// Counts from 1 since the last established connection.

@@ -8,25 +8,34 @@
 //!
 //! Typing notices do not queue: they overtake everything else, and are sent at once or never.
 
-use super::disk::{Disk, Kept};
+use super::disk::{Disk, Failure, Kept, Untold};
 use super::{ClientEvent, ClientOptions, ToServer};
 use crate::cause::{FailureCause, Rejection};
 use crate::message::{Message, MessageKind};
 use crate::wire::{Ready, Receipt, Submission};
 use std::collections::VecDeque;
+use std::path::PathBuf;
 
 /// The messages that are not done yet. It outlives connections.
 #[derive(Debug)]
 pub(super) struct Outbox {
     mode: ToServer,
     retries: Option<u32>,
-    /// Where the queue is kept, if anywhere; or why that is impossible.
+    /// The user's name.
+    name: String,
+    /// Where the queue is kept, if anywhere.
+    path: Option<PathBuf>,
+    /// The open file; or why it is not open.
     disk: Option<Result<Disk, String>>,
     /// The client's own identity: the name for people, a random number for uniqueness. It has
     /// nothing to do with the socket's id, which changes, and is undefined offline.
     identity: String,
     taken: i64,
     queue: VecDeque<Pending>,
+    /// Failures that an earlier program may not have told.
+    untold: VecDeque<Untold>,
+    /// What the user was told has failed, and is still on the disk.
+    told: Vec<i64>,
     /// Whether the head of the queue is in flight.
     waiting: bool,
     /// What the server said when it greeted us, while there is a connection.
@@ -61,34 +70,55 @@ impl Outbox {
         let mut outbox = Self {
             mode: options.to_server,
             retries: options.retries,
+            name: options.name.clone(),
+            path: options.outbox.clone(),
             disk: None,
             identity: format!("{}-{:016x}", options.name, rand::random::<u64>()),
             taken: 0,
             queue: VecDeque::new(),
+            untold: VecDeque::new(),
+            told: Vec::new(),
             waiting: false,
             connection: None,
             whisper: None,
         };
-        outbox.disk = options.outbox.as_ref().map(|path| {
-            Disk::open(path)
-                .and_then(|disk| outbox.restore(&options.name, disk))
-                .map_err(|error| format!("{}: {error}", path.display()))
-        });
+        outbox.open_disk();
         outbox
     }
 
-    fn restore(&mut self, name: &str, disk: Disk) -> rusqlite::Result<Disk> {
-        self.identity = disk.identity(name)?;
+    /// Opens the file, if there is to be one and it is not open. What kept it from being opened may
+    /// be over by now.
+    fn open_disk(&mut self) {
+        let Some(path) = self
+            .path
+            .as_ref()
+            .filter(|_| !matches!(self.disk, Some(Ok(_))))
+        else {
+            return;
+        };
+        let path = path.clone();
+        let disk = Disk::open(&path).and_then(|disk| self.restore(disk));
+        self.disk = Some(disk.map_err(|error| format!("{}: {error}", path.display())));
+    }
+
+    /// Takes over what an earlier program has left: all of it, or nothing.
+    fn restore(&mut self, disk: Disk) -> rusqlite::Result<Disk> {
+        let identity = disk.identity(&self.name)?;
+        let kept = disk.kept()?;
+        let untold = disk.untold()?;
+        let last = disk.last_number()?;
+        self.identity = identity;
         for Kept {
             number,
             operation,
             message,
-        } in disk.kept()?
+        } in kept
         {
             self.taken = number;
             self.queue_up(operation, Some(number), message);
         }
-        self.taken = disk.last_number()?;
+        self.taken = last;
+        self.untold = untold.into();
         Ok(disk)
     }
 
@@ -113,6 +143,7 @@ impl Outbox {
             let by = "typing was overtaken by more of it";
             return overtaken.map(|earlier| earlier.dropped(FailureCause::Overtaken, by));
         }
+        self.open_disk();
         let number = match &self.disk {
             None => None,
             Some(Err(reason)) => {
@@ -149,6 +180,16 @@ impl Outbox {
     /// What to do next: with something only worth sending now, or with the head of the queue;
     /// nothing if that is in flight.
     pub(super) fn next(&mut self) -> Option<Step> {
+        self.forget_told();
+        if let Some(Untold {
+            number,
+            operation,
+            failure,
+        }) = self.untold.pop_front()
+        {
+            self.told.push(number);
+            return Some(Step::Done(failure.told_of(operation)));
+        }
         if let Some(whisper) = &mut self.whisper
             && whisper.attempts == 0
         {
@@ -244,6 +285,7 @@ impl Outbox {
     /// The user leaves: what was never put on a connection has failed, the fate of the rest is
     /// unknown. What is on the disk stays there for another time.
     pub(super) fn abandon(&mut self) -> Vec<ClientEvent> {
+        self.forget_told();
         let left = std::mem::take(&mut self.queue);
         let left = left.into_iter().filter(|pending| pending.number.is_none());
         let reason = "the client disconnected before the message was acknowledged";
@@ -254,11 +296,26 @@ impl Outbox {
     fn end_head(&mut self, event: impl FnOnce(Pending) -> ClientEvent) -> Option<ClientEvent> {
         self.waiting = false;
         let head = self.queue.pop_front()?;
-        if let (Some(Ok(disk)), Some(number)) = (&self.disk, head.number) {
-            // If this fails, the message is sent again another time, and recognised.
-            let _ = disk.forget(number);
+        let number = head.number;
+        let event = event(head);
+        if let (Some(Ok(disk)), Some(number)) = (&self.disk, number) {
+            // If either fails, the message is sent again another time, and recognised.
+            if let Some(failure) = Failure::of(&event) {
+                let kept = disk.fail(number, &failure);
+                self.told.extend(kept.is_ok().then_some(number));
+            } else {
+                let _ = disk.forget(number);
+            }
         }
-        Some(event(head))
+        Some(event)
+    }
+
+    /// Forgets what has failed, now that the user has been told. If that is impossible, it is told
+    /// once more by the next program.
+    fn forget_told(&mut self) {
+        if let Some(Ok(disk)) = &self.disk {
+            self.told.retain(|&number| disk.told(number).is_err());
+        }
     }
 }
 
@@ -384,6 +441,59 @@ mod tests {
             id: Some(1),
             ..Receipt::default()
         }
+    }
+
+    #[test]
+    fn a_failure_that_the_program_did_not_live_to_tell_is_told_by_the_next_one_and_only_once() {
+        let path = format!("outbox-failed-{:016x}.db", rand::random::<u64>());
+        let options = ClientOptions {
+            name: "ann".to_owned(),
+            to_server: ToServer::AtLeastOnce,
+            outbox: Some(std::env::temp_dir().join(path)),
+            ..ClientOptions::default()
+        };
+        let mut outbox = Outbox::open(&options);
+        outbox.take(7, Message::to_room("lobby", "x".repeat(101)));
+        outbox.connected(&ready());
+        let failed =
+            |event: &ClientEvent| matches!(event, ClientEvent::Failed { operation: 7, .. });
+        assert!(matches!(outbox.next(), Some(Step::Done(event)) if failed(&event)));
+        // The program ends before its user has read that.
+        drop(outbox);
+        let mut next = Outbox::open(&options);
+        next.connected(&ready());
+        assert!(matches!(next.next(), Some(Step::Done(event)) if failed(&event)));
+        assert!(next.next().is_none(), "it is not sent again");
+        drop(next);
+        let mut last = Outbox::open(&options);
+        last.connected(&ready());
+        assert!(last.next().is_none(), "it is not told again");
+        std::fs::remove_file(options.outbox.expect("it has one")).expect("it is there");
+    }
+
+    /// Seed 20849 of the worlds: the disk failed while the program began, and all was refused.
+    #[test]
+    fn a_file_that_could_not_be_opened_is_opened_with_the_next_message() {
+        let directory = std::env::temp_dir().join(format!("late-{:016x}", rand::random::<u64>()));
+        let options = ClientOptions {
+            name: "ann".to_owned(),
+            to_server: ToServer::AtLeastOnce,
+            outbox: Some(directory.join("outbox.db")),
+            ..ClientOptions::default()
+        };
+        let mut outbox = Outbox::open(&options);
+        let not_kept = |event: &ClientEvent| {
+            let cause = FailureCause::NotKept;
+            matches!(event, ClientEvent::Failed { cause: told, .. } if *told == cause)
+        };
+        let message = |text: &str| Message::to_room("lobby", text.to_owned());
+        assert!(outbox.take(1, message("m1")).as_ref().is_some_and(not_kept));
+        std::fs::create_dir(&directory).expect("it is new");
+        assert!(outbox.take(2, message("m2")).is_none());
+        outbox.connected(&ready());
+        assert_eq!(send(&mut outbox).content, Content::Text("m2".to_owned()));
+        drop(outbox);
+        std::fs::remove_dir_all(directory).expect("it is there");
     }
 
     #[test]

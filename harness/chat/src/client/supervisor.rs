@@ -238,6 +238,7 @@ impl Supervisor {
                 return;
             }
             if self.roster.ask() {
+                self.tell_missed(false);
                 talk.emit = Some((connection.emit(wire::WHO, &(), limit), Emitted::Who));
                 return;
             }
@@ -311,7 +312,10 @@ impl Supervisor {
                 ));
             }
             Happened::PieceOverdue => self.pieces.overdue(),
-            Happened::PageOverdue => talk.catching_up = CatchingUp::Wanted,
+            Happened::PageOverdue => {
+                self.tell_missed(true);
+                talk.catching_up = CatchingUp::Wanted;
+            }
             // It is in the outbox already, and we look for the next thing to say in any case.
             Happened::Given => {}
         }
@@ -337,11 +341,14 @@ impl Supervisor {
                         content: delivery.content.into(),
                     });
                 }
-                Judgement::Duplicate => {}
-                Judgement::Gap => talk.notice_gap(),
+                Judgement::Duplicate => self.tell_repeated(*delivery),
+                Judgement::Gap => self.miss(talk),
             },
             Signal::Synced(page) => {
                 let complete = self.inbox.page_ended(&page);
+                if page.live && !complete {
+                    self.tell_missed(true);
+                }
                 talk.catching_up = if complete {
                     CatchingUp::Live
                 } else {
@@ -351,7 +358,7 @@ impl Supervisor {
             Signal::Beat(beat) => {
                 self.roster.compare(beat.roster);
                 if talk.catch_up && !self.pieces.is_busy() && self.inbox.is_behind(beat) {
-                    talk.notice_gap();
+                    self.miss(talk);
                 }
             }
             Signal::Roster(news) => {
@@ -426,6 +433,27 @@ impl Supervisor {
             claim.offset = offset.or(claim.offset.take());
         }
         judgement
+    }
+
+    /// Something is missing. If a page is on its way, it may be in there.
+    fn miss(&self, talk: &mut Conversation) {
+        if talk.catching_up == CatchingUp::Live {
+            self.tell_missed(true);
+            talk.catching_up = CatchingUp::Wanted;
+        }
+    }
+
+    fn tell_missed(&self, messages: bool) {
+        self.tell(ClientEvent::Missed { messages });
+    }
+
+    fn tell_repeated(&self, delivery: Delivery) {
+        let connection = self.connection.as_ref();
+        self.tell(ClientEvent::Repeated {
+            id: delivery.id,
+            content: delivery.content.into(),
+            reliable: connection.is_some_and(|connection| connection.is_reliable),
+        });
     }
 
     /// Says goodbye to the server, if there is one, and tells the user what became of the rest.
@@ -508,13 +536,6 @@ impl Conversation {
     fn page_goes_on(&mut self, limit: Duration) {
         if let CatchingUp::Asked(due) = &mut self.catching_up {
             *due = Instant::now() + limit;
-        }
-    }
-
-    /// Something is missing. If a page is on its way, it may be in there.
-    fn notice_gap(&mut self) {
-        if self.catching_up == CatchingUp::Live {
-            self.catching_up = CatchingUp::Wanted;
         }
     }
 }

@@ -18,6 +18,7 @@ use hyper::service::Service;
 use hyper::{Method, Request, Response, StatusCode};
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -38,6 +39,10 @@ pub enum Origins {
     Any,
     /// The server's own, and those of these origins: `https://chat.example`.
     These(Vec<String>),
+    /// The same for a server that only programs on its computer reach. It is then named by its
+    /// address, as `localhost`, or as one of these origins. A page under another name, which its
+    /// owner has made to mean this computer (DNS rebinding), is not the server's own.
+    Local(Vec<String>),
 }
 
 /// The door of one TCP connection.
@@ -188,16 +193,21 @@ impl Origins {
     /// Whether a request is admitted. Returns the origin to report as allowed to its browser, if
     /// there is one.
     fn check(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, &'static str> {
-        let Some(origin) = headers.get(header::ORIGIN) else {
-            return Ok(None);
-        };
-        let Origins::These(allowed) = self else {
-            return Ok(Some(origin.clone()));
-        };
-        let text = origin.to_str().unwrap_or_default();
         let host = headers
             .get(header::HOST)
             .and_then(|host| host.to_str().ok());
+        if let Origins::Local(allowed) = self
+            && !host.is_none_or(|host| is_local(host) || allowed.iter().any(|it| names(it, host)))
+        {
+            return Err("this server is for its own computer: name it localhost\n");
+        }
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return Ok(None);
+        };
+        let (Origins::These(allowed) | Origins::Local(allowed)) = self else {
+            return Ok(Some(origin.clone()));
+        };
+        let text = origin.to_str().unwrap_or_default();
         let own = text.split_once("://").map(|(_, host)| host);
         if own.is_some() && own == host {
             return Ok(None);
@@ -207,6 +217,24 @@ impl Origins {
             false => Err("pages of this origin may not use this server\n"),
         }
     }
+}
+
+/// Whether an origin is of this host.
+fn names(origin: &str, host: &str) -> bool {
+    origin.split_once("://").is_some_and(|(_, own)| own == host)
+}
+
+/// Whether a host is named by its address, or is this computer under whatever resolver (RFC 6761,
+/// section 6.3).
+fn is_local(host: &str) -> bool {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    let name = name.to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost") || address.parse::<IpAddr>().is_ok()
 }
 
 /// A body that has to arrive in time, and whole. One that is cut short with its connection comes
@@ -327,5 +355,36 @@ mod tests {
             assert!(check(&these, Some(other)).is_err(), "{other}");
         }
         assert_eq!(check(&Origins::Any, Some("https://evil.example")), Ok(true));
+    }
+
+    #[test]
+    fn a_local_server_is_not_reached_under_a_name_that_somebody_has_given_it() {
+        let local = Origins::Local(vec!["http://chat.example:3000".to_owned()]);
+        let check = |host: &str, origin: Option<&str>| {
+            let mut headers = asked(origin);
+            headers.insert(header::HOST, host.parse().unwrap());
+            local.check(&headers).is_ok()
+        };
+        for own in [
+            "localhost:3000",
+            "127.0.0.1:3000",
+            "[::1]:3000",
+            "chat.localhost",
+            "chat.example:3000",
+        ] {
+            assert!(
+                check(own, None) && check(own, Some(&format!("http://{own}"))),
+                "{own}"
+            );
+        }
+        for other in [
+            "evil.example:3000",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+        ] {
+            assert!(!check(other, None), "{other}");
+            assert!(!check(other, Some(&format!("http://{other}"))), "{other}");
+        }
+        assert!(!check("localhost:3000", Some("http://evil.example")));
     }
 }

@@ -27,7 +27,7 @@ use super::histogram::Histogram;
 use super::presence::Presence;
 use super::recovery::Kept;
 use super::session::{
-    Allowance, ChatSession, Fanout, SessionNumber, Welcome, changed, delivery, framed, line,
+    Allowance, ChatSession, Fanout, SessionNumber, Welcome, changed, emit_at, line,
 };
 use super::{Census, ServerEvent, ServerOptions, ToClient};
 use crate::Observer;
@@ -96,7 +96,7 @@ impl Exchange {
             observer,
             highest: database.highest_id()?,
             database,
-            broker: (options.cluster).map(|cluster| Broker::new(cluster.adapter)),
+            broker: (options.cluster.as_ref()).map(|cluster| Broker::new(cluster.adapter)),
             to_client: options.to_client,
             page: options.catch_up_page.max(1),
             limits: options.limits,
@@ -123,8 +123,7 @@ impl Exchange {
             };
             let upto = kept.upto.max(sent).min(self.highest);
             // It may also have died before it noted that a user joined or left.
-            let memberships = self.database.memberships(&kept.name, upto)?;
-            changed(&mut kept.rooms, state.namespace(), memberships);
+            self.bring_up_to(upto, &state, &mut kept)?;
             all_sent = all_sent.min(upto);
             let number = self.next_number();
             self.waiting.insert(state.id().to_owned(), number);
@@ -138,6 +137,56 @@ impl Exchange {
                 .into_iter()
                 .try_for_each(|stored| self.broadcast(stored))
         })?
+    }
+
+    /// Takes over a session that its client has brought from another server, and emits to it what
+    /// the client has missed: the other server has not told us what it has sent, but the client
+    /// says what it has handled. If more than `most` was said since, returns up to where the client
+    /// has handled everything; it has to catch up from there, page by page.
+    pub(super) fn take_over(
+        &mut self,
+        state: &squall_recovery::Session,
+        most: usize,
+    ) -> Result<Option<i64>, StorageError> {
+        let number = self.waiting.get(state.id()).copied();
+        let is_here = number.or_else(|| self.sessions.find(state.id())).is_some();
+        let kept = state
+            .data::<Kept>()
+            .filter(|_| !is_here && state.recovered());
+        let Some(mut kept) = kept else {
+            return Ok(None);
+        };
+        // An earlier one is of the session that the client had before.
+        let handled = state.position().unwrap_or_default().max(kept.upto);
+        let missed = (self.database).log_after(handled, most.saturating_add(1))?;
+        let too_much = missed.len() > most;
+        kept.live &= !too_much;
+        let known = if too_much { i64::MAX } else { handled };
+        self.bring_up_to(known, state, &mut kept)?;
+        let mut session = ChatSession::waiting(state.clone(), kept, handled, &self.limits);
+        if !too_much {
+            let recovery = self.recovery.clone();
+            recovery.together(|| {
+                let mut missed = missed.iter();
+                missed.try_for_each(|stored| session.goes_through(stored, &recovery))
+            })??;
+        }
+        let number = self.next_number();
+        self.waiting.insert(state.id().to_owned(), number);
+        self.sessions.insert(number, session);
+        Ok(too_much.then_some(handled))
+    }
+
+    /// Changes the rooms of a kept session by what its user has joined and left up to an id.
+    fn bring_up_to(
+        &self,
+        upto: i64,
+        state: &squall_recovery::Session,
+        kept: &mut Kept,
+    ) -> Result<(), StorageError> {
+        let memberships = self.database.memberships(&kept.name, upto)?;
+        changed(&mut kept.rooms, state.namespace(), memberships);
+        Ok(())
     }
 
     /// The highest id in use.
@@ -524,18 +573,7 @@ impl Exchange {
             there.push(&session.state);
         }
         for ((namespace, pieces), sessions) in receivers {
-            let delivery = delivery(stored, 0, pieces);
-            match &framed(&delivery) {
-                // One argument: socketioxide would make several of an array.
-                None => {
-                    let event = (wire::CHAT_MESSAGE, &(&delivery,));
-                    self.recovery.emit_at(stored.id, namespace, sessions, event)
-                }
-                Some(frame) => {
-                    let event = (wire::BINARY_MESSAGE, frame);
-                    self.recovery.emit_at(stored.id, namespace, sessions, event)
-                }
-            }?;
+            emit_at(&self.recovery, stored, (namespace, pieces), sessions)?;
         }
         Ok(())
     }

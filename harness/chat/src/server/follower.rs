@@ -6,10 +6,12 @@
 //! answers handshakes with 503.
 
 use super::ServerEvent;
+use super::exchange::Exchange;
 use super::handlers::Shared;
 use crate::cluster::{
     self, Adapter, BEAT, Cluster, Notice, PATIENCE, PAUSE, Receiver, Request, Sender,
 };
+use crate::storage::StorageError;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
@@ -20,16 +22,19 @@ use tokio::time::{sleep, timeout};
 impl Shared {
     /// Keeps this server part of its cluster, if it is in one, forever.
     pub(in crate::server) async fn follow(&self) -> Infallible {
-        let Some(cluster) = self.options.cluster else {
+        let Some(cluster) = &self.options.cluster else {
             return pending().await;
         };
         loop {
-            let Err(error) = self.attend(cluster).await;
+            let Err(error) = match cluster.adapter {
+                Adapter::Redis => self.attend_redis(&cluster.broker).await,
+                Adapter::Log | Adapter::PubSub => self.attend(cluster).await,
+            };
             self.with(|exchange| exchange.cut_off());
             self.see_to_the_door();
             let reason = error.to_string();
             (self.observer)(ServerEvent::CutOff { reason });
-            if cluster.adapter == Adapter::Log {
+            if cluster.adapter != Adapter::PubSub {
                 self.let_go();
             }
             sleep(PAUSE).await;
@@ -37,12 +42,12 @@ impl Shared {
     }
 
     /// One connection to the broker, until it ends.
-    async fn attend(&self, cluster: Cluster) -> io::Result<Infallible> {
-        let stream = timeout(PATIENCE, TcpStream::connect(cluster.broker)).await??;
+    async fn attend(&self, cluster: &Cluster) -> io::Result<Infallible> {
+        let stream = timeout(PATIENCE, TcpStream::connect(&cluster.broker)).await??;
         let (notices, mut broker) = cluster::ends::<Notice, Request>(stream);
         let offset = match cluster.adapter {
             Adapter::Log => self.with(|exchange| exchange.highest()),
-            Adapter::PubSub => None,
+            Adapter::PubSub | Adapter::Redis => None,
         };
         broker.say(&Request::Follow { offset }).await?;
         let (requests, queue) = mpsc::unbounded_channel();
@@ -59,21 +64,32 @@ impl Shared {
         let Notice::Welcome { highest } = notices.next().await? else {
             return Err(io::ErrorKind::InvalidData.into());
         };
-        let failed = || io::Error::other("the server's own database fails");
-        self.attempt(|exchange| exchange.meet_broker(highest, requests))
-            .ok_or_else(failed)?;
+        self.try_to(|exchange| exchange.meet_broker(highest, requests))?;
         loop {
             self.see_to_the_door();
-            let notice = notices.next().await?;
-            self.attempt(|exchange| exchange.heed(notice))
-                .ok_or_else(failed)?;
-            self.see_to_who_is_behind();
+            self.heed(notices.next().await?)?;
         }
+    }
+
+    /// Handles what the broker says.
+    pub(super) fn heed(&self, notice: Notice) -> io::Result<()> {
+        self.try_to(|exchange| exchange.heed(notice))?;
+        self.see_to_who_is_behind();
+        Ok(())
+    }
+
+    /// Does something with the exchange that can fail with its database.
+    pub(super) fn try_to<T>(
+        &self,
+        act: impl FnOnce(&mut Exchange) -> Result<T, StorageError>,
+    ) -> io::Result<T> {
+        let failed = || io::Error::other("the server's own database fails");
+        self.attempt(act).ok_or_else(failed)
     }
 
     /// Nobody comes to the door of a server that would have to refuse everybody: Socket.IO's own
     /// clients take a refusal as final, and a closed door as a reason to try again.
-    fn see_to_the_door(&self) {
+    pub(super) fn see_to_the_door(&self) {
         let open = self.with(|exchange| exchange.is_open());
         self.lines.set_open(open == Some(true));
     }

@@ -12,6 +12,8 @@
 use super::exchange::{Exchange, Pushed, refuse_message};
 use super::given::Given;
 use super::lines::Lines;
+use super::moves::Moves;
+use super::recovery::Kept;
 use super::reply::{Meant, Reply, refuse, send_away};
 use super::session::{Allowance, SessionNumber, Welcome};
 use super::{Census, ServerEvent, ServerOptions, presence};
@@ -37,6 +39,10 @@ use tokio::time::{sleep, timeout};
 /// How often to check whether a client that is sent pages has read the last one.
 const PACE: Duration = Duration::from_millis(5);
 
+/// Why nobody comes back to the session of another user, as who has changed accounts would:
+/// Socket.IO's own clients go on naming it.
+const ANOTHERS: &str = "auth: pid: this session is another user's; connect with a new socket";
+
 /// What the handlers of all sockets share.
 pub(super) struct Shared {
     /// None once the server has ended: handlers that are still running find a closed door.
@@ -47,6 +53,29 @@ pub(super) struct Shared {
     /// A client has asked for something.
     pub(super) given: Notify,
     pub(super) lines: Lines,
+    /// What distinguishes this server from the others around a Redis.
+    pub(super) number: u64,
+    pub(super) sessions: Sessions,
+    /// None if sessions stay here.
+    pub(super) moves: Option<Moves>,
+}
+
+/// Why a client is not admitted.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Denial {
+    /// It should not try again as it is.
+    #[error("{0}")]
+    Refused(String),
+    /// The server cannot admit anybody now. Socket.IO's own clients take a refusal as final, so its
+    /// connection ends instead.
+    #[error("this server has lost its broker; try another one")]
+    NotNow,
+}
+
+impl From<String> for Denial {
+    fn from(reason: String) -> Self {
+        Self::Refused(reason)
+    }
 }
 
 /// Closes the database and the sessions when the server's future is dropped, even if there are
@@ -99,17 +128,17 @@ impl Shared {
         socket: &SocketRef,
         session: &Session,
         login: Result<Login, String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Denial> {
         let mut login = login.map_err(|error| {
             format!(
                 "auth: expected {{\"name\": text, \"rooms\": [text], \"server_offset\": number}}: {error}"
             )
         })?;
         let state = self.with(|exchange| (exchange.is_open(), exchange.highest_known()));
-        let (open, highest) = state.ok_or("the server is shutting down")?;
-        if !open {
-            return Err("this server has lost its broker; try another one".to_owned());
-        }
+        let highest = match state {
+            Some((true, highest)) => highest,
+            Some((false, _)) | None => return Err(Denial::NotNow),
+        };
         login.check(&self.options.limits, highest)?;
         if let Some(authenticate) = &self.options.authenticate {
             let mut guest = Guest {
@@ -122,10 +151,19 @@ impl Shared {
             admitted.map_err(|why| format!("auth: {why}"))?;
             let may = |room: &&String| guest.rooms.as_ref().is_none_or(|may| may.contains(*room));
             if let Some(room) = login.rooms.iter().find(|room| !may(room)) {
-                return Err(format!("auth: rooms: `{room}` is not for this user"));
+                return Err(format!("auth: rooms: `{room}` is not for this user").into());
             }
             login.name = guest.name;
             socket.extensions.insert(Welcome(guest.rooms));
+        }
+        let kept = session.data::<Kept>().filter(|_| session.recovered());
+        if kept.is_some_and(|kept| kept.name != login.name) {
+            return Err(ANOTHERS.to_owned().into());
+        }
+        let taken_over =
+            self.attempt(|exchange| exchange.take_over(session, self.options.recovery_packets));
+        if let Some(handled) = taken_over.ok_or(Denial::NotNow)? {
+            login.server_offset = login.server_offset.max(handled);
         }
         let fetches_what_it_missed = |exchange: &mut Exchange| {
             let handled = login.handled_up_to();

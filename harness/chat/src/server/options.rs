@@ -28,7 +28,7 @@ pub struct ServerOptions {
     /// The most TCP connections at a time; further ones wait to be accepted.
     pub max_connections: usize,
     /// The most TCP connections from one IP address at a time; further ones are closed at once.
-    /// Many clients can share an address behind a proxy.
+    /// Many clients can share an address behind a proxy. A /64 of IPv6 counts as one address.
     pub max_connections_per_address: usize,
     /// How much memory clients may take.
     pub budget: Budget,
@@ -91,7 +91,7 @@ impl ServerOptions {
     pub fn places(&self) -> usize {
         let ours = match self.recovery {
             RecoveryMode::Off => self.queue,
-            RecoveryMode::Memory | RecoveryMode::Sqlite => self.queue / 2,
+            RecoveryMode::Memory | RecoveryMode::Sqlite | RecoveryMode::Redis => self.queue / 2,
         };
         ours.saturating_sub((self.queue / 8).max(1)).max(1)
     }
@@ -117,4 +117,6 @@ pub enum RecoveryMode {
     Memory,
     /// In a SQLite file beside the database of messages: they outlive the server.
     Sqlite,
+    /// In the Redis of the server's cluster: their clients may go to another server.
+    Redis,
 }

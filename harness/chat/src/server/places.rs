@@ -1,9 +1,24 @@
 //! How many connections there may be: in total, and per address.
+//!
+//! Who has one IPv6 address has a whole network of them, and could come from another one each time:
+//! a /64 counts as one address (RFC 6177: no site gets less). An IPv4 address is itself, also where
+//! it comes as an IPv6 one.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The bits of an IPv6 address that say who has it.
+const NETWORK: u128 = !0 << 64;
+
+/// What counts as this peer's address.
+pub(super) fn address_of(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
 
 /// The places of a server.
 pub(super) struct Places {
@@ -75,6 +90,15 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const THERE: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address_and_every_address_of_ipv4() {
+        let of = |peer: &str| address_of(peer.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+    }
 
     #[tokio::test]
     async fn an_address_has_no_more_places_than_it_may_have() {

@@ -1,5 +1,6 @@
 //! Connection state recovery: which sessions wait for their clients, and where they are kept.
 
+use super::moves::Moves;
 use super::options::{RecoveryMode, ServerOptions};
 use serde::{Deserialize, Serialize};
 use squall_recovery::{Memory, Options, Recovery as Sessions, Sqlite, Storage, StorageError};
@@ -33,7 +34,11 @@ fn everything() -> i64 {
 }
 
 /// Opens the sessions that the options ask for.
-pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions, StorageError> {
+pub(super) fn open(
+    options: &ServerOptions,
+    database: &Path,
+    moves: Option<&Moves>,
+) -> Result<Sessions, StorageError> {
     let heartbeat = options.ping_interval.saturating_mul(2);
     let how = Options {
         max_disconnection: options.recovery_window,
@@ -51,6 +56,10 @@ pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions,
         RecoveryMode::Off => Ok(Sessions::off()),
         RecoveryMode::Memory => Sessions::new(how, Memory),
         RecoveryMode::Sqlite => Sessions::new(how, Sqlite::open(&beside(database))?),
+        RecoveryMode::Redis => match moves {
+            Some(moves) => Sessions::among(how, moves.clone(), moves.clone()),
+            None => Sessions::new(how, Memory),
+        },
     }
 }
 

@@ -12,7 +12,7 @@ use crate::wire::{self, Delivery, Login, Particulars, Piece, PieceRequest, Typin
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use squall_recovery::SocketRef;
+use squall_recovery::{Recovery, SocketRef};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -278,6 +278,32 @@ impl ChatSession {
         self.rooms.remove(room);
     }
 
+    /// Something was said while its client was on its way here from another server.
+    pub(super) fn goes_through(
+        &mut self,
+        stored: &StoredMessage,
+        recovery: &Recovery,
+    ) -> Result<(), StorageError> {
+        let StoredMessage { id, message } = stored;
+        let own = message.sender == self.name && message.namespace() == self.namespace;
+        if own && message.kind == MessageKind::Join {
+            self.enter(message.room.clone(), *id);
+        }
+        if self.live && self.is_for(message) {
+            emit_at(
+                recovery,
+                stored,
+                (&self.namespace, self.pieces),
+                [&self.state],
+            )?;
+            self.head = *id;
+        }
+        if own && message.kind == MessageKind::Leave {
+            self.leave(&message.room);
+        }
+        Ok(())
+    }
+
     /// Whether a message is for this session.
     pub(super) fn is_for(&self, message: &NewMessage) -> bool {
         let in_room = self.rooms.contains_key(&message.room);
@@ -342,6 +368,29 @@ impl ChatSession {
         };
         self.emit_event(wire::TYPING, &typing);
     }
+}
+
+/// Emits a message to sessions of one namespace, connected or not: it is kept for them. `pieces`
+/// says whether their clients ask for a large content piece by piece.
+pub(super) fn emit_at<'a>(
+    recovery: &Recovery,
+    stored: &StoredMessage,
+    (namespace, pieces): (&str, bool),
+    sessions: impl IntoIterator<Item = &'a squall_recovery::Session>,
+) -> Result<(), StorageError> {
+    let delivery = delivery(stored, 0, pieces);
+    let emitted = match &framed(&delivery) {
+        // One argument: socketioxide would make several of an array.
+        None => {
+            let event = (wire::CHAT_MESSAGE, &(&delivery,));
+            recovery.emit_at(stored.id, namespace, sessions, event)
+        }
+        Some(frame) => {
+            let event = (wire::BINARY_MESSAGE, frame);
+            recovery.emit_at(stored.id, namespace, sessions, event)
+        }
+    };
+    Ok(emitted?)
 }
 
 /// How many bytes an event has on the wire.

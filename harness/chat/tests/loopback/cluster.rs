@@ -41,7 +41,7 @@ impl Broker {
 
     /// The options of a server of this cluster.
     fn cluster(&self, adapter: Adapter) -> ServerOptions {
-        let broker = self.address;
+        let broker = self.address.to_string();
         ServerOptions {
             cluster: Some(Cluster { broker, adapter }),
             ..quick_server()
@@ -192,8 +192,14 @@ async fn a_server_that_loses_its_broker_gives_no_client_a_reason_to_stay_away() 
     let closed = ask(only.address, &get(HANDSHAKE, "")).await;
     assert!(closed.starts_with("HTTP/1.1 503"), "{closed}");
     let _broker = Broker::start(&address, &scratch).await;
+    opens(only.address).await;
+    Stock::connect(only.address, login).await;
+}
+
+/// Waits until a server takes clients.
+pub(crate) async fn opens(server: SocketAddr) {
     let opens = async {
-        while !ask(only.address, &get(HANDSHAKE, ""))
+        while !ask(server, &get("/healthz", ""))
             .await
             .starts_with("HTTP/1.1 200")
         {
@@ -201,7 +207,39 @@ async fn a_server_that_loses_its_broker_gives_no_client_a_reason_to_stay_away() 
         }
     };
     timeout(Duration::from_secs(20), opens).await.unwrap();
-    Stock::connect(only.address, login).await;
+}
+
+/// Regression: who came before the server had first heard of its broker was refused, which
+/// Socket.IO's own clients take as final.
+#[tokio::test]
+async fn who_comes_before_a_server_has_found_its_broker_has_no_reason_to_stay_away() {
+    let scratch = Scratch::new("cluster-before");
+    for adapter in [Adapter::Log, Adapter::PubSub, Adapter::Redis] {
+        // It takes connections, and says nothing.
+        let silent = listen("127.0.0.1:0").await;
+        let address = silent.local_addr().unwrap().to_string();
+        let broker = match adapter {
+            Adapter::Redis => format!("redis://{address}"),
+            Adapter::Log | Adapter::PubSub => address.clone(),
+        };
+        let options = ServerOptions {
+            cluster: Some(Cluster { broker, adapter }),
+            ..quick_server()
+        };
+        let only = server(&format!("{adapter:?}.db"), &scratch, options).await;
+        let login = r#"{"name":"stock","rooms":["lobby"]}"#;
+        let mut early = Stock::open(only.address).await;
+        early.say(&format!("40{login}")).await;
+        let heard = early.until_it_ends().await;
+        assert!(!heard.contains("44{"), "{adapter:?}: {heard}");
+        drop(silent);
+        if adapter != Adapter::Redis {
+            let broker = Broker::start(&address, &scratch).await;
+            opens(only.address).await;
+            Stock::connect(only.address, login).await;
+            broker.kill().await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -400,6 +400,16 @@ pub(crate) struct Stock {
 
 impl Stock {
     pub(crate) async fn connect(server: SocketAddr, auth: &str) -> Self {
+        let mut stock = Self::open(server).await;
+        stock.say(&format!("40{auth}")).await;
+        stock
+            .hear_until(|heard| heard.contains("[\"ready\"") || heard.contains("44{"))
+            .await;
+        stock
+    }
+
+    /// One that is in no namespace yet.
+    pub(crate) async fn open(server: SocketAddr) -> Self {
         let mut stream = TcpStream::connect(server).await.unwrap();
         stream.write_all(UPGRADE.as_bytes()).await.unwrap();
         let mut stock = Self {
@@ -407,10 +417,6 @@ impl Stock {
             heard: Vec::new(),
         };
         stock.hear_until(|heard| heard.contains("\"sid\"")).await;
-        stock.say(&format!("40{auth}")).await;
-        stock
-            .hear_until(|heard| heard.contains("[\"ready\"") || heard.contains("44{"))
-            .await;
         stock
     }
 
@@ -616,7 +622,7 @@ fn with_token(name: &str, of: &str, server: SocketAddr) -> ClientOptions {
     let rooms = BTreeSet::from(["lobby".to_owned(), "den".to_owned()]);
     let until = SystemTime::now() + Duration::from_mins(1);
     ClientOptions {
-        token: Some(tokens().issue(of, Some(rooms), until)),
+        token: Some(tokens().issue(of, BTreeSet::new(), Some(rooms), until)),
         ..quick_client(name, server)
     }
 }
@@ -650,6 +656,32 @@ async fn nobody_is_let_in_as_somebody_else() {
         let let_in = |event: &ClientEvent| matches!(event, ClientEvent::Connected { .. });
         assert!(!eves.all().iter().any(let_in));
     }
+}
+
+/// Socket.IO's own client names the session that it had, whoever its user says it is now.
+#[tokio::test]
+async fn nobody_comes_back_to_the_session_of_another_user() {
+    let scratch = Scratch::new("sessions-of-others");
+    let options = ServerOptions {
+        recovery: RecoveryMode::Memory,
+        ..quick_server()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let login = |name: &str, rest: &str| format!(r#"{{"name":"{name}","rooms":["lobby"]{rest}}}"#);
+    let mut ann = Stock::connect(server.address, &login("ann", "")).await;
+    let greeted = ann.hear_until(|heard| heard.contains("[\"ready\"")).await;
+    let (_, private_id) = greeted.split_once("\"pid\":\"").expect("it is kept");
+    let private_id = private_id.split('"').next().expect("it ends");
+    let claim = format!(r#","pid":"{private_id}""#);
+    drop(ann);
+    sleep(Duration::from_millis(300)).await;
+    let mut eve = Stock::connect(server.address, &login("eve", &claim)).await;
+    let heard = eve.hear_until(|heard| heard.contains("44{")).await;
+    assert!(heard.contains("another user's"), "{heard}");
+    // It still waits for its own.
+    let mut ann = Stock::connect(server.address, &login("ann", &claim)).await;
+    let greeted = ann.hear_until(|heard| heard.contains("[\"ready\"")).await;
+    assert!(greeted.contains("\"recovered\":true"), "{greeted}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod fall_back;
 mod kinds;
 mod presence;
 mod recovery;
+mod redis;
 mod silence;
 mod storage;
 mod support;

@@ -1,13 +1,16 @@
-//! At most once: no incarnation of a receiver handles a message twice.
+//! At most once: no incarnation of a receiver handles a message twice, and to none is sent again,
+//! unasked, what it has handled: that it leaves this out is no excuse.
 //!
+//! Who has asked for what it lacks on a connection may be sent more than that. Where a connection
+//! itself may repeat or lose something, nothing is said about what comes again on it.
 //! Does not look at how often a message is stored (exactly-once does), nor at whether it was ever
 //! sent (no-phantom does). A receiver that restarts has forgotten what it handled, and may handle
 //! it again.
 
-use crate::evidence::HandledTwice;
+use crate::evidence::{HandledTwice, SentAgain};
 use crate::index::Index;
 use crate::verdict::Findings;
-use crate::{Verdict, counted};
+use crate::{EventKind, Lack, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -29,16 +32,77 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             });
         }
     }
+    check_repetitions(index, &mut findings);
     findings.verdict(|deliveries| {
         let deliveries = counted(deliveries, "delivery");
         format!("{deliveries} to {}", counted(receivers, "receiver"))
     })
 }
 
+/// What comes again on a connection on which its client has asked for nothing.
+fn check_repetitions(index: &Index<'_>, findings: &mut Findings) {
+    let history = index.history;
+    let mut has_asked = vec![false; history.clients.len()];
+    for event in &history.events {
+        let has_asked = &mut has_asked[event.client.0 as usize];
+        match &event.kind {
+            EventKind::Started | EventKind::Connecting { .. } | EventKind::Connected { .. } => {
+                *has_asked = false;
+            }
+            EventKind::Missed {
+                what: Lack::Messages,
+            } => *has_asked = true,
+            EventKind::Repeated {
+                content,
+                reliable: true,
+                ..
+            } if !*has_asked => {
+                let Some(id) = index.find(content) else {
+                    continue;
+                };
+                findings.add(event.at, || SentAgain {
+                    message: index.message(id),
+                    receiver: index.name(event.client),
+                    at: event.at,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::AtMostOnce;
+    use crate::Lack;
     use crate::testing::chat;
+
+    #[test]
+    fn is_violated_by_what_comes_again_unasked_though_its_receiver_leaves_it_out() {
+        let chat = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1"])
+            .handled(20, "bob", ["m1"]);
+        let again = |reliable| chat.clone().repeated(30, "bob", "m1", reliable);
+        insta::assert_snapshot!(again(true).verdict(AtMostOnce), @"violated: bob had handled `m1` (from alice to room lobby, sent at 0.010 s), and was sent it again at 0.030 s, unasked.");
+        insta::assert_snapshot!(again(false).verdict(AtMostOnce), @"held: 1 delivery to 1 receiver");
+    }
+
+    #[test]
+    fn who_has_asked_for_what_it_lacks_may_be_sent_more_on_that_connection_and_on_no_other() {
+        let asked = |what| {
+            chat(["alice", "bob"])
+                .sent(10, "alice", ["m1"])
+                .handled(20, "bob", ["m1"])
+                .missed(25, "bob", what)
+        };
+        let again = |chat: crate::testing::Chat| chat.repeated(60, "bob", "m1", true);
+        insta::assert_snapshot!(again(asked(Lack::Messages)).verdict(AtMostOnce), @"held: 1 delivery to 1 receiver");
+        insta::assert_snapshot!(again(asked(Lack::News)).verdict(AtMostOnce), @"violated: bob had handled `m1` (from alice to room lobby, sent at 0.010 s), and was sent it again at 0.060 s, unasked.");
+        let back = asked(Lack::Messages)
+            .disconnected(30, "bob")
+            .connected(40, "bob");
+        insta::assert_snapshot!(again(back).verdict(AtMostOnce), @"violated: bob had handled `m1` (from alice to room lobby, sent at 0.010 s), and was sent it again at 0.060 s, unasked.");
+    }
 
     #[test]
     fn holds_when_every_message_is_handled_once() {

@@ -12,8 +12,9 @@
 use crate::evidence::{Message, Moment, Proof};
 use crate::index::{ContentId, Incarnation, Index, Invocation};
 use crate::verdict::Findings;
-use crate::{Time, Verdict, counted, nanoseconds, seconds};
+use crate::{Nanoseconds, Time, Verdict, counted, seconds};
 use rustc_hash::FxHashMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -99,22 +100,22 @@ fn ordered<'i, 'h>(index: &'i Index<'h>, id: ContentId) -> Option<&'i Invocation
 }
 
 /// A receiver handled a message before another one that its sender had already handled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplyFirst {
     /// Who handled them.
     pub receiver: String,
     /// The message that came first for the sender of the other.
     pub message: Message,
     /// When the receiver handled that one.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub message_handled_at: Time,
     /// The message that came second for its sender.
     pub reply: Message,
     /// When the receiver handled it: before the other.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub reply_handled_at: Time,
     /// When the sender of the reply had handled the message.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub known_at: Time,
 }
 

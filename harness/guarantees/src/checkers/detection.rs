@@ -56,6 +56,8 @@ fn check_haste(index: &Index<'_>, findings: &mut Findings) {
             | EventKind::Delivered { .. }
             | EventKind::Online { .. }
             | EventKind::Offline { .. }
+            | EventKind::Missed { .. }
+            | EventKind::Repeated { .. }
             | EventKind::Ok {
                 acknowledged: true, ..
             } => *heard = Some(event.at),

@@ -26,8 +26,8 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         let Some(sent) = ephemeral.filter(|sent| sent.kind.is_ephemeral()) else {
             continue;
         };
-        let is_member = changes.has_any(sent) || index.memberships.ever(sent.sender, sent.room);
-        if !is_member || !changes.are_known(sent) {
+        let began_there = index.memberships.ever(sent.sender, sent.room);
+        if !changes.leave_it_there(sent, began_there) {
             continue;
         }
         for receiver in (0..index.history.clients.len() as u32).map(ClientId) {
@@ -58,16 +58,21 @@ impl<'i, 'h> Changes<'i, 'h> {
         Changes(changes)
     }
 
-    /// Whether its sender has ever asked to join or leave its room.
-    fn has_any(&self, sent: &Invocation<'_>) -> bool {
-        self.0.contains_key(&(sent.sender, sent.room))
-    }
-
-    /// Whether the sender had been told about all its own changes in the room when it sent this.
-    fn are_known(&self, sent: &Invocation<'_>) -> bool {
+    /// Whether the sender was in the room when it sent this, and knew it: it had been told about
+    /// all its own changes, of which the last made it a member.
+    fn leave_it_there(&self, sent: &Invocation<'_>, began_there: bool) -> bool {
         let before = self.0.get(&(sent.sender, sent.room)).into_iter().flatten();
-        let mut before = before.filter(|change| change.order < sent.order);
-        before.all(|change| matches!(change.ending, Ending::Acknowledged(at) if at <= sent.at))
+        let before = before.filter(|change| change.order < sent.order);
+        let mut is_there = (began_there, 0);
+        for change in before {
+            if !matches!(change.ending, Ending::Acknowledged(at) if at <= sent.at) {
+                return false;
+            }
+            if change.order >= is_there.1 {
+                is_there = (change.kind == MessageKind::Join, change.order);
+            }
+        }
+        is_there.0
     }
 }
 
@@ -253,6 +258,23 @@ mod tests {
         };
         insta::assert_snapshot!(joined(10_000), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
         insta::assert_snapshot!(joined(10_001), @"not exercised");
+    }
+
+    /// Seed 14619 of the worlds: a script made somebody leave, who then typed there.
+    #[test]
+    fn asks_nothing_of_a_sender_who_knows_that_it_has_left() {
+        let typed = |then| {
+            chat(["alice", "bob"])
+                .ephemeral_within(2_000)
+                .sent_as(MessageKind::Leave, "lobby", 8_000, "alice", "l")
+                .acknowledged(8_100, "l")
+                .sent_as(then, "lobby", 9_000, "alice", "j")
+                .acknowledged(9_100, "j")
+                .typed(10_000, "lobby", "alice", "t1")
+                .verdict(EphemeralDelivery)
+        };
+        insta::assert_snapshot!(typed(MessageKind::Leave), @"not exercised");
+        insta::assert_snapshot!(typed(MessageKind::Join), @"violated: bob never handled `t1` (from alice to room lobby, sent at 10.000 s); it was due by 12.000 s.");
     }
 
     #[test]

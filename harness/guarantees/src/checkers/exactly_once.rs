@@ -12,6 +12,7 @@ use crate::evidence::{HandledTwice, Message, Moment, NotHandled, NotStored, Proo
 use crate::index::{Due, Index, Receiver};
 use crate::verdict::Findings;
 use crate::{Excuse, Verdict, counted};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -89,7 +90,7 @@ fn check_handling(index: &Index<'_>, receiver: &Receiver<'_, '_>, findings: &mut
 }
 
 /// A message is in the database more than once; `message.rows` has the ids.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredTwice {
     /// The message.
     pub message: Message,

@@ -153,11 +153,18 @@ fn too_many(stored: &[Time], rate: u32, burst: u32) -> Option<(Time, Time, u64)>
     None
 }
 
-/// The bound plus what the sender's own link needs; none if that cannot be said.
+/// How often a client that may say little can be put off with a message: what it asks for is
+/// counted as well.
+const PUT_OFF: u32 = 2;
+
+/// The bound plus what the sender's own link needs, and a wait for each time that one who may say
+/// little was put off, and said it again; none if that cannot be said.
 fn bound_for(index: &Index<'_>, sent: &Invocation<'_>, bound: Time) -> Option<Time> {
     let link = index.conditions.link(sent.sender);
     let there = time_for(sent.size, link.to_server, link.to_client.latency)?;
-    Some(bound + there * 2 + (link.to_server.latency + link.to_client.latency) * 2)
+    let patience = index.history.bounds.patience.filter(|_| index.is_limited());
+    let put_off = patience.unwrap_or_default() * sent.retries.min(PUT_OFF);
+    Some(bound + there * 2 + (link.to_server.latency + link.to_client.latency) * 2 + put_off)
 }
 
 fn disturbed(index: &Index<'_>, client: ClientId, since: Time, until: Time) -> bool {
@@ -274,6 +281,22 @@ mod tests {
         insta::assert_snapshot!(slow(16_001), @"not exercised (1 not judged: the link cannot carry so much)");
         let lossy = waited(12_001).link("alice", 1_000_000, 1);
         insta::assert_snapshot!(lossy.verdict(Fairness), @"not exercised (1 not judged: the losses of the link never end)");
+    }
+
+    /// Seed 2524 of the worlds: who catches up message by message was put off twice.
+    #[test]
+    fn lets_who_may_say_little_wait_as_often_as_it_was_put_off_and_at_most_twice() {
+        let limited = |rate, retries: u32, at| {
+            let chat = waited(at).patience(1_500).allowing(rate, 3);
+            let chat = (0..retries).fold(chat, |chat, _| chat.retried(11_000, "m1"));
+            chat.verdict(Fairness)
+        };
+        let in_time = |rate, retries, at| limited(rate, retries, at).starts_with("held");
+        assert!(in_time(99, 0, 12_000) && !in_time(99, 0, 12_001));
+        assert!(in_time(99, 1, 13_500) && !in_time(99, 1, 13_501));
+        assert!(in_time(99, 2, 15_000) && !in_time(99, 2, 15_001));
+        assert!(!in_time(99, 3, 15_001));
+        assert!(!in_time(100, 2, 12_001));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod exactly_once;
 mod fairness;
 mod just_failure;
 mod latency;
+mod memory;
 mod no_leak;
 mod no_phantom;
 mod ordering;
@@ -28,13 +29,15 @@ mod presence;
 mod progress;
 mod reconnection;
 mod recovery;
+mod schema;
 mod stability;
 mod total_order;
 mod uniqueness;
 
-use crate::evidence::{EvidenceKind, HandledLate, HandledTwice, NotHandled, NotStored};
+use crate::evidence::{EvidenceKind, HandledLate, HandledTwice, NotHandled, NotStored, SentAgain};
 use crate::index::Index;
 use crate::{History, Verdict};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -53,7 +56,7 @@ macro_rules! table {
         )*
 
         /// One property of a chat's delivery.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum Guarantee {
             $(#[doc = $holds] $guarantee,)*
@@ -99,7 +102,7 @@ table! {
     AtMostOnce: "at-most-once", at_most_once, tells 60,
         "Holds when no receiver handles a message twice.",
         needs "a delivery",
-        shown by [HandledTwice];
+        shown by [HandledTwice, SentAgain];
     AtLeastOnce: "at-least-once", at_least_once, tells 140,
         "Holds when every message that was given to a client is stored, unless the user was told that it failed.",
         needs "a message that did not fail and had the time to be stored",
@@ -173,6 +176,10 @@ table! {
         "Holds when as much of what happens as the scenario says, such as 99 of 100 deliveries, takes no longer than it allows.",
         needs "a limit in the scenario, and something that takes time",
         shown by [TooSlow];
+    Memory: "memory", memory, tells 210,
+        "Holds when no program holds more memory than the scenario allows.",
+        needs "a limit in the scenario, and a command that counts what programs ask for",
+        shown by [TooMuchMemory];
 }
 
 /// Checks every guarantee on a history, in the order of [`Guarantee::ALL`].

@@ -7,6 +7,7 @@ use crate::evidence::{Moment, Proof};
 use crate::index::Index;
 use crate::verdict::Findings;
 use crate::{Held, Leftover, Verdict, counted, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -28,7 +29,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 }
 
 /// More was held at a time than is allowed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct TooMuchHeld(pub Leftover);
 
@@ -54,7 +55,7 @@ impl fmt::Display for TooMuchHeld {
 }
 
 /// Something is left of clients that have gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Leak(pub Leftover);
 

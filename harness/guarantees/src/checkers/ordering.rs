@@ -15,8 +15,9 @@
 use crate::evidence::{Message, Moment, Proof};
 use crate::index::{Connection, Content, Delivery, Index};
 use crate::verdict::Findings;
-use crate::{ClientId, Ending, Excuse, Time, Verdict, counted, nanoseconds, seconds};
+use crate::{ClientId, Ending, Excuse, Nanoseconds, Time, Verdict, counted, seconds};
 use rustc_hash::FxHashMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -67,7 +68,9 @@ fn was_overtaken_under_way(index: &Index<'_>, [earlier, later]: [&Content<'_>; 2
         return false;
     };
     let (from, program_has_ended) = match first.ending {
-        Ending::Sent(from) | Ending::Unknown(from) => (from, false),
+        Ending::Sent(from) => (from, false),
+        // It was given up after its connection had ended.
+        Ending::Unknown(_) => (first.at, false),
         Ending::Open => (first.at, true),
         Ending::Acknowledged(_) | Ending::Failed(_) => return false,
     };
@@ -88,19 +91,19 @@ fn was_overtaken_under_way(index: &Index<'_>, [earlier, later]: [&Content<'_>; 2
 }
 
 /// A receiver handled a sender's later message before an earlier one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutOfOrder {
     /// Who handled them.
     pub receiver: String,
     /// The message that was sent first.
     pub earlier: Message,
     /// When it was handled.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub earlier_handled_at: Time,
     /// The message that was sent second.
     pub later: Message,
     /// When it was handled: before the other.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub later_handled_at: Time,
 }
 
@@ -225,6 +228,25 @@ mod tests {
         assert!(is_violated(chat(|chat| chat)));
         assert!(is_violated(chat(|chat| chat.failed(200, "m1"))));
         assert!(!is_violated(chat(|chat| chat.unknown(200, "m1"))));
+    }
+
+    /// Seed 14499 of the worlds: who may not say it again learns so once it is connected again.
+    #[test]
+    fn excuses_what_was_given_up_after_its_connection_had_ended() {
+        let chat = |lost| {
+            chat(["alice", "bob"])
+                .sent(10, "alice", ["m1"])
+                .disconnected(lost, "alice")
+                .connected(300, "alice")
+                .unknown(400, "m1")
+                .sent(450, "alice", ["m2"])
+                .acknowledged(500, "m2")
+                .stored(["m2", "m1"])
+                .handled(600, "bob", ["m2", "m1"])
+                .verdict(Ordering)
+        };
+        insta::assert_snapshot!(chat(200), @"not exercised (1 excused: still under way when its connection was given up)");
+        insta::assert_snapshot!(chat(9), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.450 s, stored as row 1) at 0.600 s, before `m1` (from alice to room lobby, sent at 0.010 s, stored as row 2), which it handled at 0.601 s.");
     }
 
     #[test]

@@ -426,7 +426,11 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 // The next server does not know what the previous one knew.
                 let ended_with_it = told == Some(RecoveryRefused::ServerRestarted)
                     && last.is_some_and(|gone| self.ended_with_server(gone, at));
-                let is_true = why.is_told_by(told) || crowded_out || ended_with_it;
+                // It may have been over before it began to wait: too much did not reach its client.
+                let ended_before = why == Lost::Expired
+                    && told == Some(RecoveryRefused::OffsetTooOld)
+                    && last.is_some_and(|gone| self.had_missed_too_much(client, gone));
+                let is_true = why.is_told_by(told) || crowded_out || ended_with_it || ended_before;
                 match self.options.tells_why && !is_true {
                     true => {
                         let truth = why.words().to_owned();
@@ -453,11 +457,26 @@ impl<'i, 'h> Sessions<'i, 'h> {
             {
                 findings.excuse(Excuse::NoRoom);
             }
+            (Some(Fate::Due(waiting, _)), Some(RecoveryRefused::UnknownSession))
+                if self.ended_with_server(waiting, at)
+                    && self.had_missed_too_much(client, waiting) =>
+            {
+                findings.excuse(Excuse::OffsetTooOld);
+            }
             (Some(Fate::Due(waiting, since)), _) => {
                 let refused = Mistake::Refused { since };
                 findings.add(at, || self.bad(client, waiting, at, refused));
             }
         }
+    }
+
+    /// Whether the client may have missed too much before this session began to wait. The session
+    /// is over then, and a server that has ended since does not know why.
+    fn had_missed_too_much(&self, client: ClientId, session: &str) -> bool {
+        let closed_at = self.known.get(session).and_then(|known| known.closed_at);
+        closed_at.is_some_and(|closed_at| {
+            self.may_be_too_old(session, closed_at) || self.has_missed_for_long(client, closed_at)
+        })
     }
 
     /// Whether more was said since this session began than is kept for one session.
@@ -1004,6 +1023,48 @@ mod tests {
         };
         insta::assert_snapshot!(back(28_994), @"violated: alice was given a new session at 28.994 s, although session alice-1 had been waiting since 9.000 s.");
         insta::assert_snapshot!(back(29_005), @"held: 0 sessions recovered, 1 refused: expired");
+    }
+
+    #[test]
+    fn believes_of_an_expired_session_that_it_had_missed_too_much_before_only_if_more_was_said() {
+        let refused_after = |packets, closed_at| {
+            chat(["alice", "bob"])
+                .recovering(20_000, false)
+                .telling_why()
+                .keeping(packets, 10)
+                .sent(5_000, "bob", ["m1", "m2"])
+                .stored(["m1", "m2"])
+                .committed(5_000)
+                .disconnected(closed_at, "alice")
+                .session_closed(closed_at, "alice")
+                .refused(closed_at + 21_000, "alice", RecoveryRefused::OffsetTooOld)
+                .verdict(Recovery)
+        };
+        let refused = |packets| refused_after(packets, 10_000);
+        insta::assert_snapshot!(refused(1), @"held: 0 sessions recovered, 1 refused: expired");
+        insta::assert_snapshot!(refused(2), @"violated: alice asked for session alice-1 at 31.000 s, which was expired, and was told that too much was missed.");
+        // What is missed is kept for one window.
+        insta::assert_snapshot!(refused_after(2, 24_999), @"violated: alice asked for session alice-1 at 45.999 s, which was expired, and was told that too much was missed.");
+        insta::assert_snapshot!(refused_after(2, 25_000), @"held: 0 sessions recovered, 1 refused: expired");
+    }
+
+    #[test]
+    fn excuses_a_restarted_server_for_not_knowing_a_session_that_too_much_had_ended() {
+        let unknown = |packets| {
+            chat(["alice", "bob"])
+                .recovering(20_000, true)
+                .keeping(packets, 10)
+                .sent(5_000, "bob", ["m1", "m2"])
+                .stored(["m1", "m2"])
+                .committed(5_000)
+                .disconnected(6_000, "alice")
+                .session_closed(6_000, "alice")
+                .server_stopped(7_000)
+                .refused(9_000, "alice", RecoveryRefused::UnknownSession)
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(unknown(1), @"not exercised (1 excused: too much was missed)");
+        insta::assert_snapshot!(unknown(2), @"violated: alice was given a new session at 9.000 s, although session alice-1 had been waiting since 6.000 s.");
     }
 
     #[test]

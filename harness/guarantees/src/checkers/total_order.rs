@@ -46,6 +46,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 .to_owned(),
             orders: smallest_contradiction(index, &circle),
         }),
+        further: Vec::new(),
         asked: asked(index, rooms.len() as u64),
     }))
 }

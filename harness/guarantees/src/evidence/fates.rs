@@ -1,12 +1,13 @@
 //! What can wrongly become of a message, as several guarantees see it.
 
 use super::{Ending, Message, Moment, Proof, some};
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, NanosecondsList, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A message is not in the database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotStored {
     /// The message.
     pub message: Message,
@@ -36,14 +37,14 @@ impl fmt::Display for NotStored {
 }
 
 /// A stored message never reached a receiver.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotHandled {
     /// The message.
     pub message: Message,
     /// Who should have handled it.
     pub receiver: String,
     /// By when.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub due: Time,
 }
 
@@ -74,17 +75,17 @@ impl fmt::Display for NotHandled {
 }
 
 /// A stored message reached a receiver too late.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HandledLate {
     /// The message.
     pub message: Message,
     /// Who handled it.
     pub receiver: String,
     /// When it was handled.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub handled_at: Time,
     /// The latest moment at which it should have been handled.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub due: Time,
 }
 
@@ -113,14 +114,14 @@ impl fmt::Display for HandledLate {
 }
 
 /// A receiver handled a message more than once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HandledTwice {
     /// The message.
     pub message: Message,
     /// Who handled it.
     pub receiver: String,
     /// Each time it was handled, ascending.
-    #[serde(with = "nanoseconds::list")]
+    #[serde(with = "NanosecondsList")]
     pub handled_at: Vec<Time>,
 }
 
@@ -147,6 +148,40 @@ impl fmt::Display for HandledTwice {
     }
 }
 
+/// What a receiver had handled was sent to it again, unasked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SentAgain {
+    /// The message.
+    pub message: Message,
+    /// Who was sent it, and left it out.
+    pub receiver: String,
+    /// When it came again.
+    #[serde(with = "Nanoseconds")]
+    pub at: Time,
+}
+
+impl Proof for SentAgain {
+    const KIND: &'static str = "sent-again";
+    const FIELDS: &'static str = "`message`, `receiver`, `at`";
+
+    fn moment(&self) -> Moment {
+        let what = format!("was sent {} again", self.message.name());
+        Moment::of(self.at, &self.receiver, what)
+    }
+
+    fn contents(&self) -> Vec<&str> {
+        vec![&self.message.content]
+    }
+}
+
+impl fmt::Display for SentAgain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (receiver, message, at) = (&self.receiver, &self.message, seconds(self.at));
+        write!(f, "{receiver} had handled {message}, ")?;
+        write!(f, "and was sent it again at {at}, unasked.")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,5 +194,6 @@ mod tests {
         insta::assert_snapshot!(moment(NotHandled { message: message("m1"), receiver: receiver(), due: at(9) }), @"9.000 s bob: should have handled `m1` by now, and never does");
         insta::assert_snapshot!(moment(HandledLate { message: message("m1"), receiver: receiver(), handled_at: at(9), due: at(8) }), @"9.000 s bob: handled `m1` too late: it was due by 8.000 s");
         insta::assert_snapshot!(moment(HandledTwice { message: message("m1"), receiver: receiver(), handled_at: vec![at(2), at(3)] }), @"3.000 s bob: handled `m1` again");
+        insta::assert_snapshot!(moment(SentAgain { message: message("m1"), receiver: receiver(), at: at(4) }), @"4.000 s bob: was sent `m1` again");
     }
 }

@@ -1,11 +1,12 @@
 //! A message in evidence, and what its sender was told about it.
 
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, NanosecondsOrNull, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A message in evidence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
     /// Its content.
     pub content: String,
@@ -14,7 +15,7 @@ pub struct Message {
     /// The room it is for.
     pub room: String,
     /// When it was given to the sender's client; none if nobody ever sent it.
-    #[serde(with = "nanoseconds::option")]
+    #[serde(with = "NanosecondsOrNull")]
     pub sent_at: Option<Time>,
     /// How often the client put it on a connection again.
     pub retries: u32,
@@ -23,17 +24,17 @@ pub struct Message {
 }
 
 /// How an operation ended, as its user was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", content = "at", rename_all = "kebab-case")]
 pub enum Ending {
     /// The server acknowledged it.
-    Acknowledged(#[serde(with = "nanoseconds")] Time),
+    Acknowledged(#[serde(with = "Nanoseconds")] Time),
     /// The client sent it and asked for no acknowledgement.
-    Sent(#[serde(with = "nanoseconds")] Time),
+    Sent(#[serde(with = "Nanoseconds")] Time),
     /// It failed.
-    Failed(#[serde(with = "nanoseconds")] Time),
+    Failed(#[serde(with = "Nanoseconds")] Time),
     /// The client could not tell.
-    Unknown(#[serde(with = "nanoseconds")] Time),
+    Unknown(#[serde(with = "Nanoseconds")] Time),
     /// The operation had no end.
     Open,
 }

@@ -1,12 +1,13 @@
 //! Why something ended, as values: each side has its own wording for its reasons, and says here
 //! what they mean. What the checkers excuse follows from these and never from a text.
 
-use crate::nanoseconds;
+use crate::{Nanoseconds, NanosecondsOrNull};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Why a connection, an attempt to connect or a session is over, as the reporting side knows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndCause {
     /// Not given.
@@ -22,13 +23,13 @@ pub enum EndCause {
     /// An attempt to connect took longer than is allowed.
     GaveUp {
         /// How long it was allowed to take, where that is known.
-        #[serde(default, with = "nanoseconds::option")]
+        #[serde(default, with = "NanosecondsOrNull")]
         after: Option<Duration>,
     },
     /// The peer was heard, but did not take or acknowledge something in the time allowed.
     Unanswered {
         /// The time allowed.
-        #[serde(with = "nanoseconds")]
+        #[serde(with = "Nanoseconds")]
         after: Duration,
     },
     /// The connection was closed or reset underneath.
@@ -46,7 +47,7 @@ pub enum EndCause {
 }
 
 /// Why a user was told that a message failed, or that its fate is unknown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCause {
     /// Not given.
@@ -79,7 +80,9 @@ pub enum FailureCause {
 }
 
 /// Why a client that asked for the session it had before did not get it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecoveryRefused {
     /// The window had passed.

@@ -2,13 +2,14 @@
 //! how long, and what was left when it ended. An excuse must follow from these.
 
 use super::{ClientId, Time};
-use crate::nanoseconds;
+use crate::{Nanoseconds, NanosecondsOrNull};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What the path between a client and the servers carries while nothing disturbs it, in both
 /// directions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Capacity {
     /// What the server sends.
     pub to_client: Direction,
@@ -17,13 +18,13 @@ pub struct Capacity {
 }
 
 /// What one direction of a path carries in the long run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Direction {
     /// Bytes per second; none if unlimited.
     #[serde(default)]
     pub rate: Option<u64>,
     /// The longest time that a packet is under way, one way, not including queues.
-    #[serde(default, with = "nanoseconds")]
+    #[serde(default, with = "Nanoseconds")]
     pub latency: Duration,
     /// How many in a million packets are lost in the long run.
     #[serde(default)]
@@ -35,15 +36,15 @@ pub struct Direction {
 }
 
 /// A fault, by whom it can touch and when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disturbance {
     /// Whom it can touch; none for everyone, such as what happens to a server.
     pub client: Option<ClientId>,
     /// When it began.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub from: Time,
     /// When it ended; none if it never did.
-    #[serde(with = "nanoseconds::option")]
+    #[serde(with = "NanosecondsOrNull")]
     pub until: Option<Time>,
     /// What it is.
     #[serde(rename = "disturbance")]
@@ -51,7 +52,7 @@ pub struct Disturbance {
 }
 
 /// What a fault does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DisturbanceKind {
     /// All packets are lost, in at least one direction.
@@ -81,7 +82,7 @@ pub enum DisturbanceKind {
 }
 
 /// Something that may be left when clients have gone, counted at the end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Leftover {
     /// Who holds it: a server's or a client's name.
     pub holder: String,
@@ -92,12 +93,12 @@ pub struct Leftover {
     /// How many there may be, given who is there at the time.
     pub expected_at_most: u64,
     /// When it was counted.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
 }
 
 /// What a server or a client holds for somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Held {
     /// Sessions with a connection.
@@ -137,7 +138,7 @@ pub enum Held {
 }
 
 /// What was still unfinished when the run ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unfinished {
     /// How many messages of each client were neither acknowledged nor given up, in the order of
     /// clients; a client that is not in the list has none.

@@ -1,23 +1,24 @@
 //! How long most of what happens may take: percentiles.
 
-use crate::nanoseconds;
+use crate::Nanoseconds;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Most of the times that something takes are within a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LatencyBound {
     /// What takes time.
     pub what: Measure,
     /// How many of the times are within the limit.
     pub share: Share,
     /// The limit.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub within: Duration,
 }
 
 /// What takes time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
     /// From when a message is given to its sender's client, or a receiver comes that was not there
@@ -31,7 +32,7 @@ pub enum Measure {
 }
 
 /// How many of all times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Share {
     /// Every second one.

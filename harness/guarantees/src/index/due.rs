@@ -168,8 +168,11 @@ impl<'h> Index<'h> {
         let for_pages = round_trip * (pages * FOR_A_PAGE);
         // Each is asked for, as often as is allowed beside what the receiver says itself.
         let limited = bounds.allowance.filter(|_| self.is_limited());
-        let allowed = limited.map_or(Time::ZERO, |(rate, _)| {
-            Time::from_secs(1) / rate.max(1) * (pages * ASKED_BESIDE)
+        let allowed = limited.map_or(Time::ZERO, |(rate, burst)| {
+            // Who was put off waits for its patience, in which no more than a burst is saved up.
+            let saved_up = bounds.patience.unwrap_or_default() / burst.max(1);
+            let each = (Time::from_secs(1) / rate.max(1)).max(saved_up);
+            each * (pages * ASKED_BESIDE)
         });
         // Over polling, the answers to signs of life take turns with what is asked.
         let share = bounds.heartbeat.map_or(0.0, |beat| {
@@ -449,6 +452,17 @@ mod tests {
         insta::assert_snapshot!(asked(4), @"by 17.750 s");
         insta::assert_snapshot!(asked(99), @"by 17.030 s");
         insta::assert_snapshot!(asked(100), @"by 17.000 s");
+    }
+
+    #[test]
+    fn knows_that_who_is_put_off_saves_up_no_more_than_a_burst_while_it_waits() {
+        let asked = |burst| {
+            let message = message(2_000, 12_000).page(1).patience(2_000);
+            due_to_bob(message.allowing(10, burst))
+        };
+        insta::assert_snapshot!(asked(2), @"by 20.000 s");
+        insta::assert_snapshot!(asked(10), @"by 17.600 s");
+        insta::assert_snapshot!(asked(20), @"by 17.300 s");
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Index<'_> {
     }
 
     /// Whether a client may ask so seldom that it has to wait for what it is behind with.
-    pub(super) fn is_limited(&self) -> bool {
+    pub(crate) fn is_limited(&self) -> bool {
         let allowance = self.history.bounds.allowance;
         allowance.is_some_and(|(rate, _)| rate < USUAL_RATE)
     }

@@ -1,6 +1,6 @@
 //! What was observed in a run.
 
-use crate::{Time, nanoseconds};
+use crate::{Nanoseconds, NanosecondsList, Time};
 use serde::{Deserialize, Serialize};
 use squall_observe::{Thing, Told};
 
@@ -14,10 +14,10 @@ pub struct Observed {
     /// What disturbed the world, in the order in which it began.
     pub disturbances: Vec<Disturbance>,
     /// When the last of these ended.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub healed_at: Time,
     /// When the run ended.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub ended_at: Time,
 }
 
@@ -29,10 +29,10 @@ pub struct Machine {
     /// The name that it shares with others, or its own: `client`.
     pub group: String,
     /// When its program was killed, or lost power.
-    #[serde(with = "nanoseconds::list")]
+    #[serde(with = "NanosecondsList")]
     pub killed: Vec<Time>,
     /// When its program last started.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub booted_at: Time,
     /// Whether its program was killed and not restarted.
     pub is_gone: bool,
@@ -42,7 +42,7 @@ pub struct Machine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
     /// When.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// On which machine, as an index into [`Observed::machines`].
     pub machine: usize,
@@ -56,10 +56,10 @@ pub struct Observation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disturbance {
     /// Since when.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub from: Time,
     /// Until when.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub until: Time,
 }
 

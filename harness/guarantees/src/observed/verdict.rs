@@ -1,7 +1,8 @@
 //! What a checker says, and how it comes to it.
 
 use super::Observed;
-use crate::{Time, counted, nanoseconds};
+use crate::{Nanoseconds, Time, counted};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +18,7 @@ pub trait Checker {
 }
 
 /// What a checker says of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
     /// It was put to the test, and it held.
@@ -30,7 +31,7 @@ pub enum Verdict {
     /// It did not hold.
     Violated {
         /// When that was known.
-        #[serde(with = "nanoseconds")]
+        #[serde(with = "Nanoseconds")]
         at: Time,
         /// The earliest violation, in a sentence.
         why: String,

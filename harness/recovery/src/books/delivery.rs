@@ -64,7 +64,7 @@ impl Books {
         now: Instant,
     ) -> Result<(), StorageError> {
         let sequence = self.log.next();
-        let with = with_offset(event, &self.log.offset(sequence))
+        let with = with_offset(event, &self.log.offset(sequence, position))
             .ok_or_else(|| StorageError::new("the arguments of an event are a JSON array"))?;
         let receivers: Vec<Number> = receivers.iter().copied().collect();
         self.journal.append(SavedPacket {

@@ -16,10 +16,19 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What a child does: a function of this executable, because a child knows nothing else.
 pub(crate) type Job = fn(&[u8]) -> Vec<u8>;
+
+/// What a child does before its job: in it, nothing has happened yet, not even what `main` does.
+static FIRST: OnceLock<fn()> = OnceLock::new();
+
+/// From now on, each child does this before its job.
+pub(crate) fn set_first(first: fn()) {
+    FIRST.get_or_init(|| first);
+}
 
 /// The variable that tells a process that it is a nursery, and the process id of its parent.
 const VARIABLE: &str = "SQUALL_NURSERY";
@@ -35,13 +44,16 @@ thread_local! {
 ///
 /// If the host provides no more processes, or the job is not in this executable.
 pub(crate) fn run(job: Job, input: &[u8], bounds: ProcessLimits) -> io::Result<Remains> {
-    let place = place_of(job)?;
+    let place = place_of(job as *const c_void)?;
+    let first = FIRST.get().map(|first| place_of(*first as *const c_void));
+    // The executable does not begin with a function.
+    let first = first.transpose()?.unwrap_or(0);
     NURSERY.with_borrow_mut(|nursery| {
         let mut line = match nursery.take() {
             Some(line) => line,
             None => start()?,
         };
-        ask(&mut line, place, input, bounds)?;
+        ask(&mut line, [first, place], input, bounds)?;
         let remains = hear(&mut line)?;
         // After an error, the state of the line is unknown.
         *nursery = Some(line);
@@ -79,19 +91,24 @@ pub(super) fn base() -> Option<usize> {
     base_of(base as *const c_void)
 }
 
-/// The offset of a job from the base.
-fn place_of(job: Job) -> io::Result<usize> {
-    match (base_of(job as *const c_void), base()) {
-        (Some(of_job), Some(base)) if of_job == base => Ok(job as usize - base),
+/// The offset of a function from the base.
+fn place_of(function: *const c_void) -> io::Result<usize> {
+    match (base_of(function), base()) {
+        (Some(of_function), Some(base)) if of_function == base => Ok(function as usize - base),
         _ => Err(io::Error::other(
             "a job to be isolated must be a function of the executable itself",
         )),
     }
 }
 
-fn ask(line: &mut UnixStream, place: usize, input: &[u8], bounds: ProcessLimits) -> io::Result<()> {
+fn ask(
+    line: &mut UnixStream,
+    [first, job]: [usize; 2],
+    input: &[u8],
+    bounds: ProcessLimits,
+) -> io::Result<()> {
     let time = u64::try_from(bounds.time.as_nanos()).unwrap_or(u64::MAX);
-    for number in [place as u64, time, bounds.memory] {
+    for number in [first as u64, job as u64, time, bounds.memory] {
         send_number(line, number)?;
     }
     send(line, input)
@@ -200,21 +217,32 @@ unsafe fn serve_all(apart: fn()) -> io::Result<()> {
     let nothing = File::open("/dev/null")?;
     let base = base().ok_or_else(|| io::Error::other("this executable has no address"))?;
     loop {
-        let Ok(place) = receive_number(&mut line) else {
+        let Ok(first) = receive_number(&mut line) else {
             // The requesting process is gone.
             return Ok(());
         };
+        let place = receive_number(&mut line)?;
         let time = Duration::from_nanos(receive_number(&mut line)?);
         let memory = receive_number(&mut line)?;
         let input = receive(&mut line)?;
         // SAFETY: the requesting process has the same executable, and has found a function of this
         // type there.
         let job = unsafe { std::mem::transmute::<usize, Job>(base + place as usize) };
+        let first = (first > 0).then(|| {
+            // SAFETY: as above.
+            unsafe { std::mem::transmute::<usize, fn()>(base + first as usize) }
+        });
         let apart = || {
             real::replace(libc::STDIN_FILENO as c_int, nothing.as_raw_fd());
             apart();
         };
-        let remains = child::run(ProcessLimits { time, memory }, apart, || job(&input));
+        let job = || {
+            if let Some(first) = first {
+                first();
+            }
+            job(&input)
+        };
+        let remains = child::run(ProcessLimits { time, memory }, apart, job);
         tell(&mut line, remains)?;
     }
 }

@@ -30,6 +30,7 @@ pub(crate) mod ids;
 mod linger;
 mod listener;
 mod maps;
+mod memory;
 pub(crate) mod names;
 mod options;
 mod packet;
@@ -66,6 +67,7 @@ use ids::ObjectId;
 pub(crate) use linger::Linger;
 use maps::Maps;
 pub(crate) use maps::Place;
+use memory::Memory;
 use names::Names;
 pub(crate) use packet::{HOPS, Ip, Packet};
 use pipe::PipeEnd;
@@ -107,6 +109,7 @@ pub(crate) struct Hardware {
     pub(crate) clocks: Clocks,
     pub(crate) cpu: Cpu,
     pub(crate) disk: Disk,
+    pub(crate) memory: Memory,
     /// Planned strikes.
     pub(crate) strikes: Strikes,
     /// When threads have lost its processor to others although they could have continued.

@@ -46,6 +46,7 @@ mod here;
 mod host;
 mod identity;
 mod interfaces;
+mod memory;
 mod messages;
 mod mutex;
 mod myself;
@@ -85,6 +86,8 @@ pub(crate) use here::Note;
 pub(crate) use here::{
     ask_for_death, name_of_machine, note_failure, on_machine, set_world_time, world_time,
 };
+pub use memory::Counting;
+pub(crate) use memory::{Count, aside, hand_over};
 pub(crate) use myself::main_is_over;
 pub(crate) use notes::{keep_words, note, take_notes};
 pub(crate) use panics::take_hook_of_program;

@@ -2,14 +2,17 @@
 
 use super::answers::call;
 use super::here::{Note, world};
+use super::memory::aside;
 
 /// Notes an operation. Returns whether it counts: those of a dead process do not.
 pub(crate) fn note(hash: u64, words: impl FnOnce() -> String) -> bool {
     let lives = call(|kernel| kernel.process_is_dead) != Some(true);
     if lives {
         world(|world| {
-            let words = world.keeps_words.get().then(words).unwrap_or_default();
-            world.notes.borrow_mut().push(Note { hash, words });
+            aside(|| {
+                let words = world.keeps_words.get().then(words).unwrap_or_default();
+                world.notes.borrow_mut().push(Note { hash, words });
+            });
         });
     }
     lives

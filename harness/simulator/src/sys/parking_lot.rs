@@ -9,6 +9,7 @@
 //! A waiting thread is in a queue of that table, which refers to its thread-locals. Those of a
 //! thread that never runs again go away, so it is removed from its queue first.
 
+use super::memory::aside;
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -27,8 +28,9 @@ pub(super) fn clock_at_greeting() -> Option<Duration> {
 /// Makes the thread known to parking_lot, before anything else parks it.
 pub(super) fn greet() {
     GREETS.set(true);
+    // Who makes the table larger has no use of it alone.
     // SAFETY: the functions neither panic nor park; the key is the address of a variable of ours.
-    unsafe {
+    aside(|| unsafe {
         parking_lot_core::park(
             GREETS.with(Cell::as_ptr) as usize,
             || false,
@@ -37,7 +39,7 @@ pub(super) fn greet() {
             parking_lot_core::DEFAULT_PARK_TOKEN,
             None,
         );
-    }
+    });
     GREETS.set(false);
 }
 

@@ -81,9 +81,11 @@ impl Happening {
             EventKind::Delivered { .. } => Happening::Handled,
             EventKind::SessionOpened { .. } => Happening::SessionOpened,
             EventKind::SessionClosed { .. } => Happening::SessionClosed,
-            EventKind::Stopped | EventKind::Online { .. } | EventKind::Offline { .. } => {
-                return None;
-            }
+            EventKind::Stopped
+            | EventKind::Online { .. }
+            | EventKind::Offline { .. }
+            | EventKind::Missed { .. }
+            | EventKind::Repeated { .. } => return None,
         })
     }
 }

@@ -43,6 +43,15 @@ pub(super) struct Ending {
     pub(super) idle: Option<(Duration, u64)>,
 }
 
+/// Whether somebody has said or learned something. A client that asks again and again for what it
+/// believes to lack, or is sent again and again what it has, is what idle times are watched for.
+fn is_news(event: &Event) -> bool {
+    !matches!(
+        event.kind,
+        EventKind::Missed { .. } | EventKind::Repeated { .. }
+    )
+}
+
 /// Lets time pass until the run has ended.
 ///
 /// # Errors
@@ -63,9 +72,10 @@ pub(super) fn run_to_the_end(begun: &mut Begun<'_>, world: &mut World) -> Result
         log,
         ..
     } = &*begun;
-    let (idle_since, sent, told) = (world.now(), world.counts().sent, log.told().events.len());
+    let told = || log.told().events.iter().filter(|it| is_news(it)).count();
+    let (idle_since, sent, before) = (world.now(), world.counts().sent, told());
     world.run_until(plan.ends_at())?;
-    let nothing_told = log.told().events.len() == told;
+    let nothing_told = told() == before;
     let idle = nothing_told.then(|| (idle_since, world.counts().sent - sent));
     let mut watch = Watch::new(plan);
     let limit = plan.ends_at() + LIMIT;

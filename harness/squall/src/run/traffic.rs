@@ -6,9 +6,10 @@
 //! the packets that it travelled in. Content that travels in pieces, in base64 or escaped is not
 //! recognised: the packets are still there, but say less.
 
+use super::sayings::{Said, in_bodies, said};
 use rustc_hash::FxHashMap;
-use squall_guarantees::{EventKind, History, OperationId, Verdict, check};
-use squall_reports::{Packet, PacketEnd, Segment, Traffic};
+use squall_guarantees::{EventKind, History, OperationId, Time, Verdict, check};
+use squall_reports::{Packet, PacketEnd, Saying, SayingKind, Segment, Traffic};
 use squall_simulator::{MachineId, Passage, PassageEnd, SegmentHead};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -21,7 +22,15 @@ const PACKETS_MAX: usize = 20_000;
 const PACKET_MAX: usize = 64 << 10;
 
 /// How much of what a packet says is kept, in characters.
-const SAYS_MAX: usize = 96;
+const SAYS_MAX: usize = 1_000;
+
+/// And once so many bytes are kept of packets: a record of a long run stays a file of a few
+/// megabytes.
+const SAYS_LATER: usize = 96;
+const TEXTS_MAX: usize = 1 << 20;
+
+/// How many sayings a record keeps.
+const SAYINGS_MAX: usize = 10_000;
 
 /// The packets of a run with these machines, in the order of its record; the world has not kept
 /// `missing` packets.
@@ -36,11 +45,13 @@ pub(super) fn told(
     let mut packets: Vec<Packet> = packets
         .map(|(passage, place)| reader.read(passage, place))
         .collect();
+    let mut told = Told::default();
     for stream in &mut reader.streams {
         stream.pieces.sort_by_key(|piece| piece.first);
-        stream.unmask();
-        stream.mark(&mut packets, &operations);
+        let texts = stream.unmask();
+        stream.mark(&mut packets, &operations, &texts, &mut told);
     }
+    let sayings = told.sayings();
     let left_out = packets.len().saturating_sub(PACKETS_MAX);
     if left_out > 0 {
         keep_the_most_telling(&mut packets, PACKETS_MAX, history, &operations);
@@ -48,6 +59,48 @@ pub(super) fn told(
     Traffic {
         packets,
         left_out: left_out as u64 + missing,
+        sayings,
+    }
+}
+
+/// When something was asked, and by which operations.
+type Asked = Vec<(Time, OperationId)>;
+
+/// What the streams have told so far.
+#[derive(Default)]
+struct Told {
+    /// How many bytes of texts of packets are kept.
+    texts: usize,
+    sayings: Vec<(Option<u64>, Saying)>,
+    /// Messages that ask for an acknowledgement: from whom, to whom, with which number; and when.
+    asked: FxHashMap<(u32, Option<u32>, u64), Asked>,
+}
+
+impl Told {
+    /// What was said, in the order of time, with acknowledgements as far as there is room for them.
+    fn sayings(self) -> Vec<Saying> {
+        let asked = self.asked;
+        let mut sayings: Vec<Saying> = (self.sayings.into_iter())
+            .map(|(number, mut saying)| {
+                if saying.kind == SayingKind::Acknowledgement
+                    && let (Some(number), Some(to)) = (number, saying.to)
+                {
+                    let asked = asked.get(&(to, Some(saying.from), number));
+                    let before = asked.into_iter().flatten();
+                    let before = before.filter(|(at, _)| *at <= saying.sent_at);
+                    let last = before.max_by_key(|(at, _)| *at);
+                    saying.about = last.map(|(_, operation)| *operation);
+                }
+                saying
+            })
+            .collect();
+        let is_minor = |it: &Saying| it.kind == SayingKind::Acknowledgement;
+        if sayings.len() > SAYINGS_MAX {
+            sayings.sort_by_key(|it| (is_minor(it), it.sent_at));
+            sayings.truncate(SAYINGS_MAX);
+        }
+        sayings.sort_by_key(|it| (it.sent_at, it.packet));
+        sayings
     }
 }
 
@@ -221,9 +274,13 @@ fn end(end: PassageEnd) -> PacketEnd {
 }
 
 impl Stream {
-    /// Unmasks masked WebSocket frames, from where HTTP was upgraded.
-    fn unmask(&mut self) {
-        let Some(mut at) = self.upgrade() else { return };
+    /// Unmasks masked WebSocket frames, from where HTTP was upgraded. Returns where the packets of
+    /// Engine.IO are: texts of frames or, without an upgrade, in bodies of HTTP.
+    fn unmask(&mut self) -> Vec<(usize, usize)> {
+        let Some(mut at) = self.upgrade() else {
+            return in_bodies(&self.bytes);
+        };
+        let mut texts = Vec::new();
         while let Some(frame) = Frame::read(&self.bytes[at..]) {
             let payload = (at + frame.header).min(self.bytes.len());
             // The head means nothing to people.
@@ -234,11 +291,15 @@ impl Stream {
                     *byte ^= key;
                 }
             }
+            if frame.is_text {
+                texts.push((payload, end));
+            }
             at = end;
             if at == self.bytes.len() {
-                return;
+                break;
             }
         }
+        texts
     }
 
     /// The position after the head of the request, or of the answer, that makes it a WebSocket.
@@ -255,23 +316,82 @@ impl Stream {
         None
     }
 
-    /// Tells the packets what they carry.
-    fn mark(&self, packets: &mut [Packet], operations: &FxHashMap<&str, OperationId>) {
+    /// Tells the packets what they carry, and notes what else is said in them.
+    fn mark(
+        &self,
+        packets: &mut [Packet],
+        operations: &FxHashMap<&str, OperationId>,
+        texts: &[(usize, usize)],
+        told: &mut Told,
+    ) {
         for piece in &self.pieces {
             let says = &self.bytes[piece.first..piece.end.min(self.bytes.len())];
-            packets[piece.packet].says = in_one_line(says);
+            let most = match told.texts < TEXTS_MAX {
+                true => SAYS_MAX,
+                false => SAYS_LATER,
+            };
+            let says = in_one_line(says, most);
+            told.texts += says.len();
+            packets[piece.packet].says = says;
         }
-        for (first, last, operation) in self.contents(operations) {
-            let behind = self.pieces.partition_point(|piece| piece.first < last);
-            let near = self.pieces[..behind].iter().rev();
-            let near = near.take_while(|piece| piece.first + PACKET_MAX > first);
-            for piece in near.filter(|piece| piece.end > first) {
+        let contents = self.contents(operations);
+        for &(first, last, operation) in &contents {
+            for piece in self.with(first, last) {
                 let carries = &mut packets[piece.packet].carries;
                 if let Err(place) = carries.binary_search(&operation) {
                     carries.insert(place, operation);
                 }
             }
         }
+        for &text in texts {
+            let behind = contents.partition_point(|it| it.0 < text.0);
+            let inside = contents[behind..].first();
+            let inside = inside.filter(|it| it.1 <= text.1).map(|it| it.2);
+            let Some(said) = said(&self.bytes, text) else {
+                continue;
+            };
+            let saying = self.saying(packets, &said);
+            match (inside, said.number) {
+                (None, number) => told.sayings.extend(saying.map(|it| (number, it))),
+                (Some(operation), Some(number)) => {
+                    if let Some(it) = saying {
+                        let asked = told.asked.entry((it.from, it.to, number)).or_default();
+                        asked.push((it.sent_at, operation));
+                    }
+                }
+                (Some(_), None) => {}
+            }
+        }
+    }
+
+    /// The pieces that carried any of these bytes.
+    fn with(&self, first: usize, last: usize) -> impl Iterator<Item = &Piece> {
+        let behind = self.pieces.partition_point(|piece| piece.first < last);
+        let near = self.pieces[..behind].iter().rev();
+        let near = near.take_while(move |piece| piece.first + PACKET_MAX > first);
+        near.filter(move |piece| piece.end > first)
+    }
+
+    /// What was said, with the packets that carried its end: it is there with the first of these
+    /// that arrives.
+    fn saying(&self, packets: &[Packet], said: &Said) -> Option<Saying> {
+        let of_end = self.with(said.last.saturating_sub(1), said.last);
+        let of_end: Vec<&Packet> = of_end.map(|piece| &packets[piece.packet]).collect();
+        let first = of_end.iter().min_by_key(|packet| packet.sent_at)?;
+        let arrived = of_end.iter().filter(|packet| packet.end.has_arrived());
+        let arrived = arrived.min_by_key(|packet| packet.end.arrived_at());
+        let packet = arrived.unwrap_or(first);
+        Some(Saying {
+            packet: packet.number,
+            connection: self.connection,
+            from: packet.from,
+            to: packet.to,
+            sent_at: first.sent_at,
+            end: packet.end,
+            kind: said.kind,
+            about: None,
+            text: said.text.clone(),
+        })
     }
 
     /// Where contents of messages stand, each as a JSON string: the first byte, and one past the
@@ -330,18 +450,18 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
         .position(|window| window == wanted)
 }
 
-/// Bytes for people: anything that is not a letter becomes a dot.
-fn in_one_line(bytes: &[u8]) -> String {
-    let cut = &bytes[..bytes.len().min(4 * SAYS_MAX)];
+/// So many letters of these bytes for people: anything that is not a letter becomes a dot.
+fn in_one_line(bytes: &[u8], most: usize) -> String {
+    let cut = &bytes[..bytes.len().min(4 * most)];
     let text = String::from_utf8_lossy(cut);
-    let shown = text.chars().take(SAYS_MAX);
+    let shown = text.chars().take(most);
     let mut line: String = shown
         .map(|c| match c {
             c if c.is_control() || c == char::REPLACEMENT_CHARACTER => '·',
             c => c,
         })
         .collect();
-    if text.chars().nth(SAYS_MAX).is_some() {
+    if text.chars().nth(most).is_some() {
         line.push('…');
     }
     line.trim_start_matches('·').to_owned()
@@ -354,6 +474,8 @@ struct Frame {
     /// How much follows it.
     length: usize,
     mask: Option<[u8; 4]>,
+    /// Whether it is a whole text.
+    is_text: bool,
 }
 
 impl Frame {
@@ -375,6 +497,7 @@ impl Frame {
             header: so_far + mask.map_or(0, |mask: [u8; 4]| mask.len()),
             length: usize::try_from(length).unwrap_or(usize::MAX),
             mask,
+            is_text: bytes[0] & 0x8f == 0x81,
         })
     }
 }
@@ -443,6 +566,80 @@ mod tests {
         bytes.extend([0x81, 0x7e, 0xff, 0xff]);
         bytes.extend(b"\"one");
         assert_eq!(found(bytes, &["one"]), Vec::<u64>::new());
+    }
+
+    /// What is told of packets from one machine to the other, each with its bytes.
+    fn told_of(packets: &[(u32, u32, &[u8])], operations: &[(&str, u64)]) -> Vec<Saying> {
+        let operations = operations.iter();
+        let operations = operations.map(|&(content, number)| (content, OperationId(number)));
+        let operations = operations.collect();
+        let (mut streams, mut all) = (Vec::<(u32, Stream)>::new(), Vec::new());
+        for (number, &(from, to, bytes)) in packets.iter().enumerate() {
+            let sent_at = Duration::from_secs(number as u64);
+            all.push(Packet {
+                number: number as u64,
+                from,
+                to: Some(to),
+                sent_at,
+                end: PacketEnd::Arrived(sent_at),
+                bytes: 100,
+                segment: None,
+                carries: Vec::new(),
+                says: String::new(),
+            });
+            let known = streams.iter_mut().position(|it| it.0 == from);
+            let place = known.unwrap_or_else(|| {
+                streams.push((from, stream(Vec::new())));
+                streams.len() - 1
+            });
+            let stream = &mut streams[place].1;
+            let first = stream.bytes.len();
+            stream.bytes.extend_from_slice(bytes);
+            let (packet, end) = (number, first + bytes.len());
+            stream.pieces.push(Piece { packet, first, end });
+        }
+        let mut told = Told::default();
+        for (_, stream) in &mut streams {
+            let texts = stream.unmask();
+            stream.mark(&mut all, &operations, &texts, &mut told);
+        }
+        told.sayings()
+    }
+
+    fn frame(text: &str) -> Vec<u8> {
+        [&[0x81, text.len() as u8][..], text.as_bytes()].concat()
+    }
+
+    #[test]
+    fn what_is_said_besides_messages_is_kept_and_an_answer_knows_its_message() {
+        let upgrade: &[u8] = b"HTTP/1.1 101\r\nupgrade: websocket\r\n\r\n";
+        let asks = [
+            upgrade,
+            &frame(r#"40{"name":"alice"}"#),
+            &frame(r#"427["chat message",{"content":"m1"}]"#),
+        ]
+        .concat();
+        let message = frame(r#"42["chat message",["m1",1]]"#);
+        let answers = [upgrade, &message, &frame(r#"437[{"id":1}]"#)].concat();
+        let (begun, rest) = answers.split_at(answers.len() - 4);
+        let packets = [(1, 0, &asks[..]), (0, 1, begun), (0, 1, rest)];
+        let told = told_of(&packets, &[("m1", 5)]);
+        let told: Vec<_> = (told.iter())
+            .map(|it| (it.packet, it.kind, &*it.text, it.about))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (0, SayingKind::Connect, r#"{"name":"alice"}"#, None),
+                // It is there when its end is.
+                (
+                    2,
+                    SayingKind::Acknowledgement,
+                    r#"{"id":1}"#,
+                    Some(OperationId(5))
+                ),
+            ]
+        );
     }
 
     /// A history in which `lost` was acknowledged and is not stored, and nothing is known about
@@ -534,9 +731,10 @@ mod tests {
 
     #[test]
     fn what_a_packet_says_is_one_line_without_what_is_no_letter_and_not_too_long() {
+        let in_one_line = |bytes: &[u8]| super::in_one_line(bytes, SAYS_LATER);
         assert_eq!(in_one_line(br#"42["m","hi"]"#), r#"42["m","hi"]"#);
         assert_eq!(in_one_line(b"\x81\x05a\nb\xff"), "a·b·");
-        let whole = "é".repeat(SAYS_MAX);
+        let whole = "é".repeat(SAYS_LATER);
         assert_eq!(in_one_line(whole.as_bytes()), whole);
         assert_eq!(
             in_one_line(format!("{whole}é").as_bytes()),

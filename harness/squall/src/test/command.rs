@@ -3,13 +3,15 @@
 //! | file | subject |
 //! |---|---|
 //! | `arguments` | what a command line says |
-//! | `exit` | how it ends, and how it speaks |
+//! | `documents` | what programs read |
 //! | `explore` | many seeds, and all the stories that they tell |
+//! | `speech` | how it speaks |
 //! | `why` | what a violation depends on |
 
 mod arguments;
-mod exit;
+mod documents;
 mod explore;
+mod speech;
 mod why;
 
 use super::failure::broken;
@@ -17,16 +19,14 @@ use super::finding::{Failure, SHRINKING};
 use super::play::Outcome;
 use super::playing::Test;
 use super::shrink::Effort;
+use crate::exit::Exit;
 use arguments::{Deed, Line, read};
-use exit::{Exit, complain, say};
-use serde_json::json;
+use documents::{Run, Tests, schema};
+use speech::{complain, say};
 use squall_guarantees::counted;
 use squall_simulator::Crash;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-
-/// The version of the JSON that is written.
-const VERSION: u32 = 1;
 
 /// The whole command, given its name and its arguments; what [`squall::main!`](crate::main) makes
 /// `main` of.
@@ -48,19 +48,18 @@ pub fn command(tests: &[Test], mut line: impl Iterator<Item = String>) -> ExitCo
         complain(format_args!("error: {wrong}"));
         Exit::Failed
     });
-    ExitCode::from(exit as u8)
+    exit.code()
 }
 
 /// `list`: the tests.
 fn list(line: &Line<'_>) -> Exit {
+    if line.is_schema() {
+        say(schema::<Tests>());
+        return Exit::AsExpected;
+    }
     if line.is_json() {
-        let tests = line.tests.iter();
-        let tests = tests.map(|test| json!({ "name": test.path(), "seeds": test.seeds }));
-        let tests: Vec<_> = tests.collect();
-        say(format_args!(
-            "{:#}",
-            json!({ "squall": VERSION, "tests": tests })
-        ));
+        let tests = serde_json::to_string_pretty(&Tests::of(&line.tests));
+        say(tests.expect("the list is valid JSON"));
         return Exit::AsExpected;
     }
     for test in &line.tests {
@@ -75,12 +74,17 @@ fn list(line: &Line<'_>) -> Exit {
 
 /// `run`: each test, as `cargo test` plays it.
 fn run(line: &Line<'_>) -> Exit {
+    if line.is_schema() {
+        say(schema::<Run<'_>>());
+        return Exit::AsExpected;
+    }
     let mut worst = Exit::AsExpected;
     for test in &line.tests {
         let began = Instant::now();
         let mut each = |seed: u64, played: &Result<Outcome, Crash>| {
             if line.is_json() {
-                say(json_line(test, seed, played));
+                let run = serde_json::to_string(&Run::of(test, seed, played));
+                say(run.expect("a run is valid JSON"));
             }
         };
         match test.passes(&line.settings, &mut each) {
@@ -104,25 +108,6 @@ fn fails(line: &Line<'_>, failure: &Failure) -> Exit {
         false => say(&failure.text),
     }
     failure.kind.into()
-}
-
-/// A run as a line of JSON.
-fn json_line(test: &Test, seed: u64, played: &Result<Outcome, Crash>) -> String {
-    let mut line = json!({ "squall": VERSION, "test": test.path(), "seed": seed });
-    match played {
-        Ok(outcome) => {
-            line["digest"] = format!("{:016x}", outcome.digest).into();
-            line["faults"] = json!(outcome.faults);
-            let verdicts = outcome.verdicts.iter().map(|(name, verdict)| {
-                let mut verdict = json!(verdict);
-                verdict["guarantee"] = json!(name);
-                verdict
-            });
-            line["verdicts"] = verdicts.collect();
-        }
-        Err(crash) => line["crash"] = crash.to_string().into(),
-    }
-    line.to_string()
 }
 
 /// How much `shrink` tries.

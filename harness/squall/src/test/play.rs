@@ -6,6 +6,7 @@ use super::faults::{Places, Planned};
 use super::watch::{heard, listen};
 use super::wire;
 use super::world::World;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::observed::{Disturbance, Machine, Observation, Observed, Verdict};
 use squall_guarantees::seconds;
@@ -43,11 +44,15 @@ pub(super) struct Outcome {
 }
 
 /// A fault, and what it has struck.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Happened {
+    /// Its name in the run.
     pub(super) label: String,
+    /// What it was, in words.
     pub(super) what: String,
+    /// When it began.
     pub(super) from: Duration,
+    /// When it ended; none if it did not.
     pub(super) until: Option<Duration>,
     /// How many packets, connections, processes.
     pub(super) struck: u64,

@@ -1,20 +1,36 @@
 //! The mistakes in a scenario file: collected while it is read, and shown with their places.
 
+use super::controls::without_controls;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 use squall_guarantees::counted;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
-/// A scenario's or a plan's file that cannot be used, with all mistakes that were found in it.
+/// How many mistakes of a file are told: a file that is something else has thousands.
+const TOLD: usize = 50;
+
+/// A scenario's or a plan's file that cannot be used, with the mistakes that were found in it.
 #[derive(Debug, thiserror::Error)]
-#[error("{source_name} is no usable {kind}: {} found", counted(.problems.len() as u64, "mistake"))]
+#[error("{source_name} is no usable {kind}: {}", how_many(*.found, .problems.len()))]
 pub struct BadScenario {
     /// The path of the file, or the name of an embedded scenario.
     pub source_name: String,
     /// What it should have been: a `scenario` or a `plan`.
     pub kind: &'static str,
-    /// The mistakes, in the order of the text.
+    /// How many mistakes were found.
+    pub found: usize,
+    /// The mistakes, in the order of the text; the first of them, if there are many.
     pub problems: Vec<Problem>,
+}
+
+/// `3 mistakes found`.
+fn how_many(found: usize, told: usize) -> String {
+    let words = format!("{} found", counted(found as u64, "mistake"));
+    match told < found {
+        true => format!("{words}, of which these are the first {told}"),
+        false => words,
+    }
 }
 
 /// One mistake in a scenario file, ready to be shown with the lines it is in.
@@ -27,7 +43,7 @@ pub struct Problem {
     pub at: Range<usize>,
     /// What is allowed, and what to do.
     pub remedy: String,
-    text: NamedSource<String>,
+    text: NamedSource<Arc<String>>,
 }
 
 impl BadScenario {
@@ -114,15 +130,18 @@ impl Problems {
         text: &str,
     ) -> BadScenario {
         self.0.sort_by_key(|mistake| mistake.at.start);
-        let problems = self.0.into_iter().map(|mistake| Problem {
-            what: mistake.what,
+        let found = self.0.len();
+        let text = Arc::new(without_controls(text));
+        let problems = self.0.into_iter().take(TOLD).map(|mistake| Problem {
+            what: without_controls(&mistake.what),
             at: mistake.at,
             remedy: mistake.remedy,
-            text: NamedSource::new(source, text.to_owned()).with_language("toml"),
+            text: NamedSource::new(source, Arc::clone(&text)).with_language("toml"),
         });
         BadScenario {
             source_name: source.to_owned(),
             kind,
+            found,
             problems: problems.collect(),
         }
     }

@@ -2,6 +2,8 @@
 //! document; `README.md` of this crate explains its fields.
 
 use crate::command::exit::Failure;
+use crate::command::files;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::Plan;
 use squall::Trace;
@@ -12,15 +14,15 @@ use std::path::Path;
 /// The version of the document: the value of its first field.
 const VERSION: u32 = 1;
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Certificate {
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(in crate::command) struct Certificate {
     squall_certificate: u32,
     build: Build,
     pub(super) runs: Vec<Certified>,
 }
 
 /// What played the runs. For information only: nothing depends on it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Build {
     squall: String,
     profile: String,
@@ -28,7 +30,7 @@ struct Build {
 }
 
 /// A run that was found to be repeatable.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Certified {
     scenario: String,
     seed: u64,
@@ -95,7 +97,7 @@ impl Certificate {
                 file.display()
             ))
         };
-        let text = std::fs::read(file).map_err(|error| bad(&error))?;
+        let text = files::read(file, files::DOCUMENT_MAX).map_err(|error| bad(&error))?;
         let read: Certificate = serde_json::from_slice(&text).map_err(|error| bad(&error))?;
         match read.squall_certificate {
             VERSION => Ok(read),
@@ -110,7 +112,7 @@ impl Certificate {
     pub(super) fn write(&self, file: &Path) -> Result<(), Failure> {
         let mut text = serde_json::to_string_pretty(self).map_err(Failure::new)?;
         text.push('\n');
-        std::fs::write(file, text).map_err(|error| {
+        files::write(file, text.as_bytes()).map_err(|error| {
             Failure::new(format_args!(
                 "{} cannot be written: {error}",
                 file.display()

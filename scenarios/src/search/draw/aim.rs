@@ -99,7 +99,9 @@ fn happened(record: &Record) -> BTreeMap<Happening, Vec<(Time, Option<&str>)>> {
             EventKind::Started
             | EventKind::Stopped
             | EventKind::Online { .. }
-            | EventKind::Offline { .. } => continue,
+            | EventKind::Offline { .. }
+            | EventKind::Missed { .. }
+            | EventKind::Repeated { .. } => continue,
         };
         let name = history.clients[client].name.as_str();
         happened

@@ -31,7 +31,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
     let alone = [Theme::Returns, Theme::Limits, Theme::Large];
     let is_alone = alone.iter().any(|&theme| drawing.is(theme));
     let several = if is_alone { 0.0 } else { 0.15 };
-    if !recovers
+    if drawing.document.is_about_our_chat()
+        && !recovers
         && !has_bug
         && drawing.chance("cluster", drawing.more(Theme::Cluster, 1.0, several))
     {

@@ -144,12 +144,7 @@ impl Drawing {
 
     /// The names of the clients that exist whatever the seed.
     pub(super) fn clients(&self) -> Vec<String> {
-        let mut cast = Document::default();
-        cast.put("shows", "Who is there.");
-        if let Some(clients) = self.document.get("clients") {
-            cast.put("clients", clients.clone());
-        }
-        match cast.scenario() {
+        match self.cast().scenario() {
             Ok(mut scenario) => {
                 scenario.names.truncate(scenario.clients.min() as usize);
                 scenario.names
@@ -159,8 +154,26 @@ impl Drawing {
         }
     }
 
+    /// What says who is there.
+    fn cast(&self) -> Document {
+        if !self.document.is_about_our_chat() {
+            return self.document.clone();
+        }
+        let mut cast = Document::default();
+        cast.put("system", "chat");
+        cast.put("shows", "Who is there.");
+        if let Some(clients) = self.document.get("clients") {
+            cast.put("clients", clients.clone());
+        }
+        cast
+    }
+
     /// The names of the servers.
     pub(super) fn servers(&self) -> Vec<String> {
+        if !self.document.is_about_our_chat() {
+            let scenario = self.document.scenario().ok();
+            return scenario.map_or_else(Vec::new, |it| it.system.servers().names);
+        }
         let several = match self.document.get("cluster.servers") {
             None => return vec![SERVER.to_owned()],
             Some(Value::Integer(count)) => *count,

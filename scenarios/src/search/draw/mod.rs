@@ -27,10 +27,19 @@ pub(super) fn draw(seed: u64, fixed: &Document) -> Document {
     });
     clients::draw(&mut drawing);
     links::draw(&mut drawing);
-    chat::draw(&mut drawing);
-    clients::draw_own(&mut drawing);
-    workload::draw(&mut drawing);
-    surroundings::draw(&mut drawing);
+    match drawing.document.is_about_our_chat() {
+        true => {
+            chat::draw(&mut drawing);
+            clients::draw_own(&mut drawing);
+            workload::draw(&mut drawing);
+            surroundings::draw(&mut drawing);
+        }
+        // What another system can be told is known to its author.
+        false => {
+            workload::draw_pace(&mut drawing);
+            surroundings::draw_clocks(&mut drawing);
+        }
+    }
     faults::draw(&mut drawing);
     drawing.document
 }
@@ -107,6 +116,7 @@ mod tests {
 
     /// What a world never says, each with the reason.
     const NEVER_DRAWN: &[(&str, &str)] = &[
+        ("base", "a world is whole"),
         ("group", "it is in no library"),
         ("system", "it is the chat's"),
         ("exercises", "it is made for nothing"),
@@ -114,6 +124,10 @@ mod tests {
         (
             "latency",
             "what users have to put up with is for a scenario to say",
+        ),
+        (
+            "memory",
+            "what servers may need is for a scenario to say, too",
         ),
         ("settle", "it follows from what has to be sent"),
         (
@@ -133,6 +147,8 @@ mod tests {
         ("chat.to-client = catch-up", DEFAULT),
         ("chat.to-server = exactly-once", DEFAULT),
         ("cluster.adapter = log", DEFAULT),
+        ("cluster.adapter = redis", "scenarios of its own play it"),
+        ("chat.recovery = redis", "scenarios of its own play it"),
     ];
 
     #[test]

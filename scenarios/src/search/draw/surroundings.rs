@@ -47,7 +47,12 @@ pub(super) fn draw(drawing: &mut Drawing) {
             number(dice.between(8, 16))
         });
     }
-    if !is_calm && drawing.chance("wrong clocks", 0.1) {
+    draw_clocks(drawing);
+}
+
+/// Clocks that are wrong from the beginning.
+pub(super) fn draw_clocks(drawing: &mut Drawing) {
+    if !drawing.is(Theme::Calm) && drawing.chance("wrong clocks", 0.1) {
         let machines = [drawing.servers(), drawing.clients()].concat();
         for machine in machines {
             if !drawing.chance(&format!("a wrong clock of {machine}"), 0.4) {

@@ -21,63 +21,8 @@ const ACTS: [(&str, u64); 10] = [
 ];
 
 pub(super) fn draw(drawing: &mut Drawing) {
-    let scale = drawing.scale;
-    let [
-        is_crowded,
-        returns,
-        is_limited,
-        is_large,
-        is_about_rooms,
-        is_cluster,
-    ] = [
-        Theme::Crowd,
-        Theme::Returns,
-        Theme::Limits,
-        Theme::Large,
-        Theme::Rooms,
-        Theme::Cluster,
-    ]
-    .map(|theme| drawing.is(theme));
-    drawing.offer("workload.messages", |dice| {
-        number(match scale {
-            _ if is_crowded => dice.between(20, 60),
-            _ if returns => dice.between(10, 60),
-            _ if is_limited => dice.between(15, 50),
-            _ if is_large => dice.between(2, 12),
-            // More than a server asks its broker for at once.
-            _ if is_cluster => dice.of_any_size(10, 80),
-            Scale::Small => dice.of_any_size(3, 25),
-            Scale::Medium => dice.of_any_size(10, 80),
-            Scale::Large => dice.of_any_size(40, 250),
-        })
-    });
-    // Without catch-up, a client that is not there at the beginning misses it, and nothing is
-    // promised.
-    let live_only = drawing.document.word("chat.to-client") == Some("live-only");
-    let all_in = drawing.milliseconds("chat.connect-timeout", 5_000);
-    // Who comes when all has been said fills no queue, and says nothing too fast.
-    let all_are_there = (is_crowded || is_limited) && drawing.chance("all are there", 0.7);
-    let usual = if all_are_there { 1.0 } else { 0.8 };
-    drawing.sometimes(usual, "workload.start", |dice| {
-        match live_only || all_are_there {
-            true => ms(all_in + dice.of_any_size(1, 4_000)),
-            false => ms(dice.of_any_size(1, 4_000)),
-        }
-    });
-    drawing.offer("workload.interval", |dice| {
-        let (least, most) = match (is_crowded || is_limited, returns) {
-            (true, _) => dice.weighted(&[(1, (0, 3)), (1, (1, 20))]),
-            (_, true) => dice.weighted(&[(1, (1, 60)), (3, (50, 500)), (1, (300, 1_500))]),
-            _ => dice.weighted(&[
-                (2, (0, 3)),
-                (3, (1, 60)),
-                (4, (50, 500)),
-                (2, (300, 1_500)),
-                (1, (1, 5_000)),
-            ]),
-        };
-        format!("{least}ms..{most}ms").into()
-    });
+    draw_pace(drawing);
+    let [is_large, is_about_rooms] = [Theme::Large, Theme::Rooms].map(|theme| drawing.is(theme));
     drawing.sometimes(0.05, "workload.rooms", |_| {
         Value::Array(vec!["lobby".into()])
     });
@@ -126,6 +71,59 @@ pub(super) fn draw(drawing: &mut Drawing) {
             }
         });
     }
+}
+
+/// How much is said, and how fast.
+pub(super) fn draw_pace(drawing: &mut Drawing) {
+    let scale = drawing.scale;
+    let [is_crowded, returns, is_limited, is_large, is_cluster] = [
+        Theme::Crowd,
+        Theme::Returns,
+        Theme::Limits,
+        Theme::Large,
+        Theme::Cluster,
+    ]
+    .map(|theme| drawing.is(theme));
+    drawing.offer("workload.messages", |dice| {
+        number(match scale {
+            _ if is_crowded => dice.between(20, 60),
+            _ if returns => dice.between(10, 60),
+            _ if is_limited => dice.between(15, 50),
+            _ if is_large => dice.between(2, 12),
+            // More than a server asks its broker for at once.
+            _ if is_cluster => dice.of_any_size(10, 80),
+            Scale::Small => dice.of_any_size(3, 25),
+            Scale::Medium => dice.of_any_size(10, 80),
+            Scale::Large => dice.of_any_size(40, 250),
+        })
+    });
+    // Without catch-up, a client that is not there at the beginning misses it, and nothing is
+    // promised.
+    let live_only = drawing.document.word("chat.to-client") == Some("live-only");
+    let all_in = drawing.milliseconds("chat.connect-timeout", 5_000);
+    // Who comes when all has been said fills no queue, and says nothing too fast.
+    let all_are_there = (is_crowded || is_limited) && drawing.chance("all are there", 0.7);
+    let usual = if all_are_there { 1.0 } else { 0.8 };
+    drawing.sometimes(usual, "workload.start", |dice| {
+        match live_only || all_are_there {
+            true => ms(all_in + dice.of_any_size(1, 4_000)),
+            false => ms(dice.of_any_size(1, 4_000)),
+        }
+    });
+    drawing.offer("workload.interval", |dice| {
+        let (least, most) = match (is_crowded || is_limited, returns) {
+            (true, _) => dice.weighted(&[(1, (0, 3)), (1, (1, 20))]),
+            (_, true) => dice.weighted(&[(1, (1, 60)), (3, (50, 500)), (1, (300, 1_500))]),
+            _ => dice.weighted(&[
+                (2, (0, 3)),
+                (3, (1, 60)),
+                (4, (50, 500)),
+                (2, (300, 1_500)),
+                (1, (1, 5_000)),
+            ]),
+        };
+        format!("{least}ms..{most}ms").into()
+    });
 }
 
 /// Messages that are said at one moment, of the kinds that the world has anyway.

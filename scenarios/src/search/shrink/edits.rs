@@ -182,7 +182,7 @@ fn without(world: &Document, path: &str, structural: bool) -> Candidate {
 }
 
 /// Lets all clients send less, or single ones nothing.
-fn with_fewer_messages(world: &Document) -> Vec<Candidate> {
+pub(super) fn with_fewer_messages(world: &Document) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     let mut offer = |path: &str, messages: u64| {
         let mut world = world.clone();

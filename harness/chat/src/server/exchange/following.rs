@@ -5,11 +5,11 @@ use super::broker::{Broker, BrokerConnection, Waiting};
 use super::{Exchange, message};
 use crate::cause::Rejection;
 use crate::cluster::{Adapter, Notice, Outcome, Request};
-use crate::message::MessageKind;
+use crate::message::{MessageKind, nickname_taken};
 use crate::server::ToClient;
 use crate::server::reply::Reply;
 use crate::server::session::SessionNumber;
-use crate::storage::{StorageError, StoredMessage};
+use crate::storage::{Inserted, NewMessage, StorageError, StoredMessage};
 use crate::wire::{Receipt, Submission};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
@@ -20,7 +20,7 @@ impl Exchange {
     pub(in crate::server) fn is_open(&self) -> bool {
         match &self.broker {
             Some(Broker {
-                adapter: Adapter::Log,
+                adapter: Adapter::Log | Adapter::Redis,
                 link,
                 ..
             }) => (link.as_ref()).is_some_and(|link| self.highest >= link.log_end),
@@ -33,7 +33,7 @@ impl Exchange {
     /// do.
     pub(in crate::server) fn highest_known(&self) -> i64 {
         match &self.broker {
-            Some(broker) if broker.adapter == Adapter::PubSub => i64::MAX,
+            Some(broker) if broker.adapter != Adapter::Log => i64::MAX,
             Some(_) | None => self.highest,
         }
     }
@@ -133,6 +133,47 @@ impl Exchange {
         }
     }
 
+    /// What is to become of a message, as far as this server knows: the id that it gets, or the
+    /// answer to its sender.
+    pub(in crate::server) fn judge(
+        &self,
+        message: &NewMessage,
+    ) -> Result<Result<i64, Outcome>, StorageError> {
+        if let Some(nickname) = &message.nickname
+            && self
+                .database
+                .is_taken(nickname, &message.room, &message.sender)?
+        {
+            return Ok(Err(Outcome::Refused(nickname_taken(nickname))));
+        }
+        match self.database.judge(message) {
+            Ok(Inserted::New(_)) => Ok(Ok(self.highest + 1)),
+            Ok(Inserted::Duplicate(id)) => Ok(Err(Outcome::Duplicate(id))),
+            Err(error @ StorageError::OffsetReused(_)) => {
+                Ok(Err(Outcome::Refused(error.to_string())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What this server's copy of the log has after an id.
+    pub(in crate::server) fn copied_after(
+        &self,
+        id: i64,
+        most: usize,
+    ) -> Result<Vec<StoredMessage>, StorageError> {
+        self.database.log_after(id, most)
+    }
+
+    /// Fails if this server's copy of the log has something else under this id.
+    pub(in crate::server) fn check_same(
+        &self,
+        id: i64,
+        brokers: Option<&StoredMessage>,
+    ) -> Result<(), StorageError> {
+        self.database.check_same(id, brokers)
+    }
+
     /// Copies a message and sends it out, now or when its turn has come.
     fn take_in(&mut self, message: StoredMessage) -> Result<(), StorageError> {
         if !self.keeps_order() {
@@ -154,9 +195,11 @@ impl Exchange {
     /// Whether this server has to put into order what the channel brings, because clients rely on
     /// it.
     fn keeps_order(&self) -> bool {
-        let broker = self.broker.as_ref();
-        let unordered = broker.is_some_and(|broker| broker.adapter == Adapter::PubSub);
-        unordered && self.to_client == ToClient::CatchUp
+        match self.broker.as_ref().map(|broker| broker.adapter) {
+            Some(Adapter::Redis) => true,
+            Some(Adapter::PubSub) => self.to_client == ToClient::CatchUp,
+            Some(Adapter::Log) | None => false,
+        }
     }
 
     fn next_in_turn(&mut self) -> Option<StoredMessage> {
@@ -202,7 +245,7 @@ impl Exchange {
             retry,
         };
         // With the log, it has already come that way.
-        if let (Adapter::PubSub, Outcome::New(id)) = (broker.adapter, outcome) {
+        if let (Adapter::PubSub | Adapter::Redis, Outcome::New(id)) = (broker.adapter, outcome) {
             let message = waiting.message;
             let message = StoredMessage { id, message };
             self.tell_servers(message.clone());

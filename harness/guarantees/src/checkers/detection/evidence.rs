@@ -1,12 +1,13 @@
 //! What shows that a silence was not noticed in time, or that one was noticed where there was none.
 
 use crate::evidence::{Moment, Proof};
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, NanosecondsOrNull, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A silence was not noticed in time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Undetected {
     /// Who should have noticed: a client's name or `server`.
     pub observer: String,
@@ -15,13 +16,13 @@ pub struct Undetected {
     /// The session in question, as far as the observer knows it.
     pub session: String,
     /// When the silence began.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub since: Time,
     /// How long it may take to notice.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub bound: Time,
     /// When it was noticed; none if never.
-    #[serde(with = "nanoseconds::option")]
+    #[serde(with = "NanosecondsOrNull")]
     pub noticed_at: Option<Time>,
 }
 
@@ -37,7 +38,7 @@ impl Proof for Undetected {
         };
         let silent = &self.silent;
         let what = format!("should have noticed the silence of {silent} by now, and {rest}");
-        Moment::of(self.since + self.bound, &self.observer, what)
+        Moment::of(self.since + self.bound, &self.observer, what).since(self.since)
     }
 }
 
@@ -55,18 +56,18 @@ impl fmt::Display for Undetected {
 }
 
 /// A client reported a silence while it heard something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HastyDetection {
     /// The client.
     pub client: String,
     /// When it had heard something.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub heard_at: Time,
     /// When it reported the silence.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// How long the silence has to be.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub bound: Time,
 }
 
@@ -78,7 +79,7 @@ impl Proof for HastyDetection {
     fn moment(&self) -> Moment {
         let heard_at = seconds(self.heard_at);
         let what = format!("told of a silence, though it had heard something at {heard_at}");
-        Moment::of(self.at, &self.client, what)
+        Moment::of(self.at, &self.client, what).since(self.heard_at)
     }
 }
 

@@ -1,23 +1,24 @@
 //! What shows that a client had to wait, or was served, more than its share.
 
 use crate::evidence::{Message, Moment, Proof};
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An acknowledgement took too long.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlowAcknowledgement {
     /// The message.
     pub message: Message,
     /// Since when it was the sender's turn to send it.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub since: Time,
     /// When it was acknowledged.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// How long it may take.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub bound: Time,
 }
 
@@ -28,7 +29,7 @@ impl Proof for SlowAcknowledgement {
     fn moment(&self) -> Moment {
         let (message, bound) = (self.message.name(), seconds(self.bound));
         let what = format!("was answered about {message} too late: {bound} are allowed");
-        Moment::of(self.at, &self.message.sender, what)
+        Moment::of(self.at, &self.message.sender, what).since(self.since)
     }
 
     fn contents(&self) -> Vec<&str> {
@@ -46,15 +47,15 @@ impl fmt::Display for SlowAcknowledgement {
 }
 
 /// More of a client's messages are stored than it was allowed to send.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServedTooMuch {
     /// The client.
     pub client: String,
     /// When the one before them was stored.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub from: Time,
     /// When the last of them was stored.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub until: Time,
     /// How many there are.
     pub count: u64,
@@ -71,7 +72,7 @@ impl Proof for ServedTooMuch {
     fn moment(&self) -> Moment {
         let count = self.count;
         let what = format!("had {count} messages stored, more than it may send");
-        Moment::of(self.until, &self.client, what)
+        Moment::of(self.until, &self.client, what).since(self.from)
     }
 }
 
@@ -88,12 +89,12 @@ impl fmt::Display for ServedTooMuch {
 }
 
 /// A client is in more rooms than it may be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TooManyRooms {
     /// The client.
     pub client: String,
     /// When it joined one too many.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// In how many it was then.
     pub count: u64,

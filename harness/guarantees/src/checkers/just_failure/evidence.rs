@@ -1,17 +1,18 @@
 //! What shows that a message was reported as failed, or tried, without justification.
 
 use crate::evidence::{Message, Moment, Proof};
-use crate::{Time, counted, nanoseconds, seconds};
+use crate::{Nanoseconds, Time, counted, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A message that was reported as failed, and should not have been.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnjustFailure {
     /// The message.
     pub message: Message,
     /// When its user was told.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// Why, as the user was told.
     pub reason: String,
@@ -20,7 +21,7 @@ pub struct UnjustFailure {
 }
 
 /// Why a failure should not have been reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "injustice", rename_all = "kebab-case")]
 pub enum Injustice {
     /// The message is in the database.
@@ -113,12 +114,12 @@ impl fmt::Display for UnjustFailure {
 }
 
 /// A message was tried more often than is allowed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TooManyAttempts {
     /// The message.
     pub message: Message,
     /// When it was tried.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// How often it had been tried by then.
     pub attempt: u32,

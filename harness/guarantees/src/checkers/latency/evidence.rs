@@ -1,19 +1,20 @@
 //! What shows that too much took too long.
 
 use crate::evidence::{Message, Moment, Proof};
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A percentile is above its limit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TooSlow {
     /// What took time: the word of a [`Measure`](crate::Measure).
     pub what: String,
     /// Which percentile: the word of a [`Share`](crate::Share).
     pub share: String,
     /// How long that many of the times may be.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub within: Time,
     /// How many times were taken.
     pub count: u64,
@@ -22,17 +23,17 @@ pub struct TooSlow {
 }
 
 /// Who waited for how long, for what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Wait {
     /// Who waited.
     pub client: String,
     /// For what, unless for a connection.
     pub message: Option<Message>,
     /// Since when.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub since: Time,
     /// Until when.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub until: Time,
 }
 
@@ -62,7 +63,7 @@ impl Proof for TooSlow {
     fn moment(&self) -> Moment {
         let (awaited, takes) = (self.awaited(), seconds(self.wait.takes()));
         let what = format!("has waited {takes} for {awaited}");
-        Moment::of(self.wait.until, &self.wait.client, what)
+        Moment::of(self.wait.until, &self.wait.client, what).since(self.wait.since)
     }
 
     fn contents(&self) -> Vec<&str> {

@@ -1,12 +1,13 @@
 //! What shows that a message is a phantom.
 
 use crate::evidence::{Message, Moment, Proof};
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A message appeared that was not sent that way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Phantom {
     /// The message, with the sender and the room that the server claims.
     pub message: Message,
@@ -17,7 +18,7 @@ pub struct Phantom {
 }
 
 /// Where a message appeared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Place {
     /// A receiver handled it.
@@ -25,7 +26,7 @@ pub enum Place {
         /// Who.
         receiver: String,
         /// When.
-        #[serde(with = "nanoseconds")]
+        #[serde(with = "Nanoseconds")]
         at: Time,
     },
     /// It is in the database.
@@ -33,7 +34,7 @@ pub enum Place {
 }
 
 /// What is wrong with a message that appeared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Flaw {
     /// Nobody sent it.

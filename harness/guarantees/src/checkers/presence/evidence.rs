@@ -1,12 +1,13 @@
 //! What shows that a user was shown in the wrong state.
 
 use crate::evidence::{Moment, Proof};
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A client showed another one as online that was not, or the other way round, for too long.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShownWrongly {
     /// The client that showed it.
     pub observer: String,
@@ -15,13 +16,13 @@ pub struct ShownWrongly {
     /// Whether the user was online.
     pub online: bool,
     /// Since when it was shown wrongly.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub from: Time,
     /// When that ended: it was put right, the user's state changed, or the observer went.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub until: Time,
     /// How long it may last.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub bound: Time,
 }
 
@@ -33,7 +34,7 @@ impl Proof for ShownWrongly {
     fn moment(&self) -> Moment {
         let shown = if self.online { "offline" } else { "online" };
         let what = format!("has shown {} as {shown} for too long", self.user);
-        Moment::of(self.from + self.bound, &self.observer, what)
+        Moment::of(self.from + self.bound, &self.observer, what).since(self.from)
     }
 }
 

@@ -1,33 +1,34 @@
 //! What shows that a receiver, or a sender, made no progress.
 
 use crate::evidence::{Message, Moment, Proof};
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, NanosecondsOrNull, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A receiver that wanted to be there, with a network that was whole for it, and made no progress.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NoProgress {
     /// Who.
     pub receiver: String,
     /// Since when it wanted to be there and nothing disturbed it.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub since: Time,
     /// By when it should have made progress.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub due: Time,
     /// What was missing.
     pub missing: Missing,
 }
 
 /// What a receiver without progress did not get.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "missing", rename_all = "kebab-case")]
 pub enum Missing {
     /// A connection.
     Connection {
         /// Since when it had none at the end of the run; none if it never had one.
-        #[serde(with = "nanoseconds::option")]
+        #[serde(with = "NanosecondsOrNull")]
         since: Option<Time>,
     },
     /// Messages that it is entitled to.
@@ -55,7 +56,7 @@ impl Proof for NoProgress {
                 format!("should have got as far as {} by now", first.name())
             }
         };
-        Moment::of(self.due, &self.receiver, what)
+        Moment::of(self.due, &self.receiver, what).since(self.since)
     }
 
     fn contents(&self) -> Vec<&str> {
@@ -100,12 +101,12 @@ impl fmt::Display for NoProgress {
 }
 
 /// A stored message's sender was never told what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NeverAnswered {
     /// The message.
     pub message: Message,
     /// When it should have been told at the latest.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub due: Time,
 }
 

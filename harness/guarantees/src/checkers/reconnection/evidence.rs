@@ -1,24 +1,25 @@
 //! What shows that a client does not come back as it should.
 
 use crate::evidence::{Moment, Proof, some};
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, NanosecondsOrNull, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A new connection got an id that was used before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionReused {
     /// The session's id.
     pub session: String,
     /// Who had it first.
     pub earlier_client: String,
     /// When.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub earlier_at: Time,
     /// Who got it again.
     pub client: String,
     /// When.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
 }
 
@@ -43,21 +44,21 @@ impl fmt::Display for SessionReused {
 }
 
 /// A client tried again too early, too late or never.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BackOff {
     /// The client.
     pub client: String,
     /// When its connection, or its attempt to connect, ended.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub disconnected_at: Time,
     /// When it tried again; none if it ran on and never did.
-    #[serde(with = "nanoseconds::option")]
+    #[serde(with = "NanosecondsOrNull")]
     pub connecting_at: Option<Time>,
     /// The shortest wait allowed.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub min: Time,
     /// The longest wait allowed.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub max: Time,
 }
 
@@ -70,12 +71,12 @@ impl Proof for BackOff {
         let Some(at) = self.connecting_at else {
             let due = self.disconnected_at + self.max;
             let what = "should have tried again by now, and never does";
-            return Moment::of(due, &self.client, what);
+            return Moment::of(due, &self.client, what).since(self.disconnected_at);
         };
         let wait = at.saturating_sub(self.disconnected_at);
         let when = if wait < self.min { "early" } else { "late" };
         let what = format!("tried again too {when}, after {}", seconds(wait));
-        Moment::of(at, &self.client, what)
+        Moment::of(at, &self.client, what).since(self.disconnected_at)
     }
 }
 
@@ -96,17 +97,17 @@ impl fmt::Display for BackOff {
 }
 
 /// Clients that lose their connections come back after identical waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NoJitter {
     /// How long each wait was.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub wait: Time,
     /// How many there were.
     pub count: u64,
     /// Whose they were, in name order.
     pub clients: Vec<String>,
     /// When the last of them ended.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
 }
 
@@ -120,6 +121,7 @@ impl Proof for NoJitter {
             at: Some(self.at),
             who: self.clients.clone(),
             what: format!("always waited {wait} before connecting again"),
+            since: None,
         }
     }
 }
@@ -139,17 +141,17 @@ impl fmt::Display for NoJitter {
 }
 
 /// Waits before reconnecting do not grow, however often that fails.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NoGrowth {
     /// The longest of those that should have grown.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub longest: Time,
     /// How many there were.
     pub count: u64,
     /// Whose they were, in name order.
     pub clients: Vec<String>,
     /// When the last of them ended.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
 }
 
@@ -163,6 +165,7 @@ impl Proof for NoGrowth {
             at: Some(self.at),
             who: self.clients.clone(),
             what: format!("never waited longer than {longest} before connecting again"),
+            since: None,
         }
     }
 }
@@ -177,18 +180,18 @@ impl fmt::Display for NoGrowth {
 }
 
 /// An attempt to connect was not given up in time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LongAttempt {
     /// The client.
     pub client: String,
     /// When it began.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub from: Time,
     /// When it ended; none if never.
-    #[serde(with = "nanoseconds::option")]
+    #[serde(with = "NanosecondsOrNull")]
     pub ended_at: Option<Time>,
     /// How long it may take.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub bound: Time,
 }
 
@@ -198,7 +201,7 @@ impl Proof for LongAttempt {
 
     fn moment(&self) -> Moment {
         let what = "should have given up by now to connect";
-        Moment::of(self.from + self.bound, &self.client, what)
+        Moment::of(self.from + self.bound, &self.client, what).since(self.from)
     }
 }
 
@@ -215,21 +218,21 @@ impl fmt::Display for LongAttempt {
 }
 
 /// A client waited too long for an acknowledgement, though the last one had come in time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LongPatience {
     /// The client.
     pub client: String,
     /// When the last acknowledgement came.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub answered_at: Time,
     /// When the client gave up waiting for the next one.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// How long it had waited for it.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub waited: Time,
     /// How long it should have waited at most.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub bound: Time,
 }
 
@@ -240,7 +243,7 @@ impl Proof for LongPatience {
     fn moment(&self) -> Moment {
         let waited = seconds(self.waited);
         let what = format!("gave up an acknowledgement only after {waited}");
-        Moment::of(self.at, &self.client, what)
+        Moment::of(self.at, &self.client, what).since(self.at.saturating_sub(self.waited))
     }
 }
 
@@ -262,21 +265,21 @@ impl fmt::Display for LongPatience {
 
 /// A client waited for an acknowledgement after an overdue one, and waited too short or too long a
 /// time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WrongPatience {
     /// The client.
     pub client: String,
     /// When it gave up.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// How long it had waited.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub waited: Time,
     /// The least time it should have waited.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub least: Time,
     /// The most time it should have waited.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub most: Time,
 }
 
@@ -289,7 +292,7 @@ impl Proof for WrongPatience {
         let (waited, is_short) = (seconds(self.waited), self.waited < self.least);
         let how = if is_short { "short" } else { "long" };
         let what = format!("waited too {how} for an acknowledgement, {waited}");
-        Moment::of(self.at, &self.client, what)
+        Moment::of(self.at, &self.client, what).since(self.at.saturating_sub(self.waited))
     }
 }
 

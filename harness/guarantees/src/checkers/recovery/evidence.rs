@@ -1,32 +1,33 @@
 //! What shows that a session was not recovered as it should have been.
 
 use crate::evidence::{Message, Moment, Proof};
-use crate::{RecoveryRefused, Time, nanoseconds, seconds};
+use crate::{Nanoseconds, RecoveryRefused, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A session that was recovered badly or wrongly, or wrongly not recovered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BadRecovery {
     /// Whose connection it was.
     pub client: String,
     /// The session.
     pub session: String,
     /// When the client connected, or handled a message.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// What was wrong.
     pub mistake: Mistake,
 }
 
 /// What can be wrong with a recovery.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "mistake", rename_all = "kebab-case")]
 pub enum Mistake {
     /// The session had waited too long.
     Expired {
         /// Since when.
-        #[serde(with = "nanoseconds")]
+        #[serde(with = "Nanoseconds")]
         closed_at: Time,
     },
     /// One of the two sides had ended the session.
@@ -34,7 +35,7 @@ pub enum Mistake {
     /// The server had ended, and keeps no sessions.
     LostWithServer {
         /// When.
-        #[serde(with = "nanoseconds")]
+        #[serde(with = "Nanoseconds")]
         stopped_at: Time,
     },
     /// It is another client's.
@@ -54,7 +55,7 @@ pub enum Mistake {
     /// It was waiting, and the client got a new one.
     Refused {
         /// Since when it was waiting.
-        #[serde(with = "nanoseconds")]
+        #[serde(with = "Nanoseconds")]
         since: Time,
     },
     /// It could not come back, and the client was given another reason, or none.

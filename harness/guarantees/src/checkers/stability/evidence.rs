@@ -1,12 +1,13 @@
 //! What shows that a connection or a session ended without a cause.
 
 use crate::evidence::{Moment, Proof};
-use crate::{EndCause, Time, nanoseconds, seconds};
+use crate::{EndCause, Nanoseconds, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A connection or a session that ended though nobody meant it to and nothing had disturbed it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Uncaused {
     /// Who says that it is over: a client's name or `server`.
     pub teller: String,
@@ -15,7 +16,7 @@ pub struct Uncaused {
     /// The session.
     pub session: String,
     /// When.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub at: Time,
     /// Why, as reported to people.
     pub reason: String,

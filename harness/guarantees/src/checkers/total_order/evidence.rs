@@ -1,12 +1,13 @@
 //! What shows that receivers do not agree on an order.
 
 use crate::evidence::{Moment, Proof};
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// No order of the room's messages agrees with what these receivers saw.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NoCommonOrder {
     /// The room.
     pub room: String,
@@ -15,19 +16,19 @@ pub struct NoCommonOrder {
 }
 
 /// One receiver's order of two messages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Order {
     /// Who saw this order.
     pub receiver: String,
     /// The message handled first.
     pub first: String,
     /// When.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub first_at: Time,
     /// The message handled second.
     pub second: String,
     /// When.
-    #[serde(with = "nanoseconds")]
+    #[serde(with = "Nanoseconds")]
     pub second_at: Time,
 }
 
@@ -51,6 +52,7 @@ impl Proof for NoCommonOrder {
                 ),
                 _ => format!("handled messages of room {room} in orders that contradict"),
             },
+            since: None,
         }
     }
 

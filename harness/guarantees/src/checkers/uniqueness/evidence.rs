@@ -1,12 +1,13 @@
 //! What shows that something had two owners at a time.
 
 use crate::evidence::{Moment, Proof};
-use crate::{Time, nanoseconds, seconds};
+use crate::{Nanoseconds, Time, seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Something that should have one owner and had two.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "shared", rename_all = "kebab-case")]
 pub enum Shared {
     /// A session that was open for two clients at once.
@@ -18,7 +19,7 @@ pub enum Shared {
         /// Who also got it.
         other: String,
         /// When.
-        #[serde(with = "nanoseconds")]
+        #[serde(with = "Nanoseconds")]
         at: Time,
     },
     /// An id that two messages have.

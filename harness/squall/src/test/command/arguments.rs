@@ -1,6 +1,6 @@
 //! What a command line says: a verb, tests, and settings.
 
-use super::exit::say;
+use super::speech::say;
 use crate::test::playing::Test;
 use crate::test::settings::{Asker, Settings, short};
 use std::collections::BTreeMap;
@@ -77,7 +77,11 @@ const SETTINGS: [(&str, &str, &str); 7] = [
         "what is decided in a file: the smaller plan of a failure",
     ),
     ("out", "FOLDER", "where stories, plans and runs are written"),
-    ("format", "text|json", "json: a line for each run"),
+    (
+        "format",
+        "FORM",
+        "text, json (a line for each run), or schema (of that)",
+    ),
     (
         "dice",
         "N",
@@ -134,10 +138,11 @@ pub(super) fn read<'t>(
         values.insert(*known, value);
     }
     if let Some(format) = values.get("format")
-        && format != "text"
-        && format != "json"
+        && !["text", "json", "schema"].contains(&&**format)
     {
-        return Err(format!("--format is `{format}`: write `text` or `json`"));
+        return Err(format!(
+            "--format is `{format}`: write `text`, `json` or `schema`"
+        ));
     }
     let asker = Asker::Command(program);
     let mut settings = Settings::from(asker, |name| {
@@ -205,6 +210,11 @@ impl<'t> Line<'t> {
     /// Whether programs read what is written.
     pub(super) fn is_json(&self) -> bool {
         self.values.get("format").is_some_and(|it| it == "json")
+    }
+
+    /// Whether the JSON Schema of that is wanted instead.
+    pub(super) fn is_schema(&self) -> bool {
+        self.values.get("format").is_some_and(|it| it == "schema")
     }
 
     /// The one test, and the one seed, that is meant.
@@ -289,7 +299,7 @@ mod tests {
             ("run --seed", "`--seed` needs a value"),
             (
                 "run --format=xml",
-                "--format is `xml`: write `text` or `json`",
+                "--format is `xml`: write `text`, `json` or `schema`",
             ),
         ] {
             assert_eq!(names(line).unwrap_err(), message);

@@ -1,7 +1,8 @@
 //! Many seeds of a test, and all the stories that they tell: violations of the same guarantee in
 //! the same words, whoever and whenever.
 
-use super::exit::{Exit, complain, say};
+use super::speech::{complain, say};
+use crate::exit::Exit;
 use crate::test::failure::{broken, mechanism};
 use crate::test::finding::{Failure, Finding};
 use crate::test::play::Outcome;

@@ -1,7 +1,8 @@
 //! What a violation depends on: the faults without which it does not happen, and how far each value
 //! that was drawn can move.
 
-use super::exit::{Exit, say};
+use super::speech::say;
+use crate::exit::Exit;
 use crate::parallel::{Effort, parallel};
 use crate::test::dice::{Drawn, Fixed, Value};
 use crate::test::failure::{broken, violations};

@@ -3,6 +3,7 @@
 use super::said::{Said, What};
 use super::streams::{Connection, Stream};
 use super::{http, websocket};
+use crate::socketio::Packet;
 use serde_json::Value;
 
 /// The events of this name, in both directions, and all acknowledgements.
@@ -47,16 +48,15 @@ fn packets(body: &[u8]) -> Vec<String> {
 
 /// An event of this name, or an acknowledgement.
 fn packet(text: &str, event: &str) -> Option<What> {
-    let (kind, rest) = text.split_at_checked(2)?;
-    let (namespace, rest) = match rest.split_once(',') {
-        Some((namespace, rest)) if namespace.starts_with('/') => (namespace, rest),
-        _ => ("/", rest),
-    };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, data) = rest.split_at(digits);
+    let Packet {
+        kind,
+        namespace,
+        number,
+        data,
+    } = Packet::read(text)?;
     let name = (!number.is_empty()).then(|| format!("{namespace},{number}"));
     match kind {
-        "42" => {
+        b'2' => {
             let data: Vec<Value> = serde_json::from_str(data).ok()?;
             let (name_of_event, arguments) = data.split_first()?;
             if name_of_event.as_str() != Some(event) {
@@ -69,7 +69,7 @@ fn packet(text: &str, event: &str) -> Option<What> {
             };
             Some(What::Message { text, asks: name })
         }
-        "43" => name.map(What::Answer),
+        b'3' => name.map(What::Answer),
         _ => None,
     }
 }

@@ -1,0 +1,208 @@
+//! Sessions that clients may take along to another server of the cluster: each server puts its own
+//! into Redis, and takes those whose clients come to it.
+//!
+//! What is put there is what a server needs to go on: who it is, its rooms, and since when it is
+//! live. What its client has missed is in the log, which all servers have.
+
+use crate::redis::{Redis, Session, Word};
+use serde::{Deserialize, Serialize};
+use squall_recovery::{
+    Elsewhere, Memory, Saved, SavedPacket, SavedSession, Storage, StorageError, Taking,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
+
+/// The sessions of this server, on their way to Redis. Clones share them.
+#[derive(Clone)]
+pub(super) struct Moves(Arc<Parts>);
+
+struct Parts {
+    /// See [`Shared::number`].
+    server: u64,
+    /// How long a session waits for its client.
+    window: Duration,
+    books: Mutex<Books>,
+    /// Something is to be put or removed.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Books {
+    redis: Option<Redis>,
+    sessions: BTreeMap<u64, Own>,
+    /// Those of them that are to be put.
+    due: BTreeSet<u64>,
+    /// Those that are gone.
+    gone: VecDeque<Session>,
+    /// The owner numbers of sessions that are being taken.
+    taken: BTreeMap<String, u64>,
+    alive_until: Option<SystemTime>,
+}
+
+/// A session of this server.
+struct Own {
+    place: Session,
+    record: String,
+    connected: bool,
+}
+
+/// What is put into Redis.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    namespace: String,
+    id: String,
+    rooms: String,
+    data: String,
+}
+
+impl Moves {
+    pub(super) fn new(server: u64, window: Duration) -> Self {
+        Self(Arc::new(Parts {
+            server,
+            window,
+            books: Mutex::default(),
+            changed: Notify::new(),
+        }))
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        let books = self.0.books.lock();
+        books.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on sessions can be taken from there.
+    pub(super) fn connect(&self, redis: &Redis) {
+        self.books().redis = Some(redis.clone());
+    }
+
+    /// Waits until there may be something to put or to remove.
+    pub(super) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// The next session to be removed.
+    pub(super) fn next_gone(&self) -> Option<Session> {
+        self.books().gone.pop_front()
+    }
+
+    /// The next session to be put, with what is to be put and how long it lasts there: for as long
+    /// as its client may stay away, counted from when this server is no longer sure to be alive.
+    pub(super) fn next_due(&self) -> Option<(u64, Session, String, Duration)> {
+        let mut books = self.books();
+        let number = books.due.pop_first()?;
+        let own = &books.sessions[&number];
+        let alive_until = books.alive_until.filter(|_| own.connected);
+        let alive = alive_until.and_then(|until| until.duration_since(SystemTime::now()).ok());
+        let lasts = self.0.window + alive.unwrap_or_default();
+        Some((number, own.place.clone(), own.record.clone(), lasts))
+    }
+
+    /// It is in Redis now.
+    pub(super) fn is_put(&self, number: u64) {
+        if let Some(own) = self.books().sessions.get_mut(&number) {
+            own.place.is_there = true;
+        }
+    }
+
+    /// It could not be put.
+    pub(super) fn put_again(&self, number: u64) {
+        let mut books = self.books();
+        if books.sessions.contains_key(&number) {
+            books.due.insert(number);
+        }
+    }
+
+    async fn take_along(&self, private_id: &str) -> Option<SavedSession> {
+        let redis = self.books().redis.clone()?;
+        // If Redis does not answer, the client gets a new session.
+        let (owner, record) = redis.take_session(private_id).await.ok()??;
+        let record: Record = serde_json::from_str(&record).ok()?;
+        self.books().taken.insert(private_id.to_owned(), owner);
+        // Its last owner hears of it at once, or when it looks after its sessions again.
+        let taken = Word::Taken(private_id.to_owned());
+        drop(redis.say(self.0.server, &taken).await);
+        Some(SavedSession {
+            number: 0,
+            namespace: record.namespace.into(),
+            id: record.id,
+            private_id: private_id.to_owned(),
+            rooms: record.rooms,
+            data: record.data,
+            since: 0,
+            floor: None,
+            away_since: None,
+        })
+    }
+}
+
+/// Nothing of it outlives this server here.
+impl Storage for Moves {
+    fn load(&mut self) -> Result<Saved, StorageError> {
+        Memory.load()
+    }
+
+    fn save(&mut self, session: &SavedSession) -> Result<(), StorageError> {
+        let record = Record {
+            namespace: session.namespace.to_string(),
+            id: session.id.clone(),
+            rooms: session.rooms.clone(),
+            data: session.data.clone(),
+        };
+        let record = serde_json::to_string(&record).map_err(StorageError::new)?;
+        let mut books = self.books();
+        let owner = books.taken.remove(&session.private_id).unwrap_or(1);
+        let own = books.sessions.entry(session.number).or_insert_with(|| Own {
+            place: Session {
+                private_id: session.private_id.clone(),
+                owner,
+                is_there: false,
+            },
+            record: String::new(),
+            connected: false,
+        });
+        (own.record, own.connected) = (record, session.away_since.is_none());
+        books.due.insert(session.number);
+        self.0.changed.notify_one();
+        Ok(())
+    }
+
+    fn forget(&mut self, sessions: &[u64]) -> Result<(), StorageError> {
+        let mut books = self.books();
+        for number in sessions {
+            books.due.remove(number);
+            let own = books.sessions.remove(number);
+            books.gone.extend(own.map(|own| own.place));
+        }
+        self.0.changed.notify_one();
+        Ok(())
+    }
+
+    fn append(&mut self, _: &SavedPacket) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn together(
+        &mut self,
+        act: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        act(self)
+    }
+
+    fn tick(&mut self, _: u64, alive_until: SystemTime) -> Result<(), StorageError> {
+        let mut books = self.books();
+        books.alive_until = Some(alive_until);
+        let connected = books.sessions.iter().filter(|(_, own)| own.connected);
+        let connected: Vec<u64> = connected.map(|(&number, _)| number).collect();
+        books.due.extend(connected);
+        self.0.changed.notify_one();
+        Ok(())
+    }
+}
+
+impl Elsewhere for Moves {
+    fn take<'a>(&'a self, private_id: &'a str) -> Taking<'a> {
+        Box::pin(self.take_along(private_id))
+    }
+}

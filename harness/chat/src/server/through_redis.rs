@@ -1,0 +1,175 @@
+//! A server of a cluster whose broker is a Redis: see [`redis`](crate::redis).
+//!
+//! One task appends what this server's clients say and reads what is missing, one request after the
+//! other. Another hears what the servers say over the channel.
+
+use super::handlers::Shared;
+use crate::cluster::{BEAT, Notice, Outcome, PATIENCE, Request};
+use crate::redis::{Redis, Word};
+use crate::storage::{NewMessage, StoredMessage};
+use futures_util::{Stream, StreamExt};
+use std::convert::Infallible;
+use std::future::pending;
+use std::io::{self, ErrorKind};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+/// How many messages are read at a time.
+const PAGE: usize = 64;
+
+impl Shared {
+    /// One connection to Redis, until it ends.
+    pub(super) async fn attend_redis(&self, url: &str) -> io::Result<Infallible> {
+        let redis = Redis::connect(url).await?;
+        let words = redis.listen().await?;
+        let log_end = self.agree(&redis).await?;
+        let (requests, queue) = mpsc::unbounded_channel();
+        self.try_to(|exchange| exchange.meet_broker(log_end, requests))?;
+        self.see_to_the_door();
+        let (never, ..) = tokio::try_join!(
+            self.hear(words),
+            self.carry_out(&redis, queue),
+            self.stay(&redis),
+            self.hand_over(&redis),
+        )?;
+        match never {}
+    }
+
+    /// Sees to it that the log and this server's copy agree, as far as both go, and that the log
+    /// goes as far as the copy: Redis may have lost its end with its computer, or all of it.
+    /// Returns how far it goes.
+    async fn agree(&self, redis: &Redis) -> io::Result<i64> {
+        let log_end = redis.log_end().await?;
+        let ours = self.with(|exchange| exchange.highest()).unwrap_or_default();
+        let common = log_end.min(ours);
+        if common > 0 {
+            let theirs = redis.read(common - 1, common, 1).await?;
+            self.try_to(|exchange| exchange.check_same(common, theirs.first()))?;
+        }
+        let mut after = common;
+        while after < ours {
+            for stored in self.try_to(|exchange| exchange.copied_after(after, PAGE))? {
+                after = stored.id;
+                if !redis.append(&stored).await? {
+                    return Err(io::Error::other("another server restores the log"));
+                }
+            }
+        }
+        Ok(log_end.max(ours))
+    }
+
+    /// Hears what the other servers say.
+    async fn hear(
+        &self,
+        mut words: impl Stream<Item = (u64, Word)> + Unpin,
+    ) -> io::Result<Infallible> {
+        loop {
+            let word = timeout(PATIENCE, words.next()).await?;
+            let (who, word) = word.ok_or(ErrorKind::UnexpectedEof)?;
+            if who == self.number {
+                continue;
+            }
+            match word {
+                Word::Said(message) => self.heed(Notice::Published { message: *message })?,
+                Word::Taken(private_id) => self.sessions.give_up(&private_id),
+                Word::Beat => {}
+            }
+            self.see_to_the_door();
+        }
+    }
+
+    /// Carries out what this server wants of the broker.
+    async fn carry_out(
+        &self,
+        redis: &Redis,
+        mut queue: mpsc::UnboundedReceiver<Request>,
+    ) -> io::Result<Infallible> {
+        loop {
+            match queue.recv().await.ok_or(ErrorKind::BrokenPipe)? {
+                Request::Store { number, message } => {
+                    let outcome = self.append(redis, message).await?;
+                    self.heed(Notice::Stored { number, outcome })?;
+                }
+                Request::Publish { message } => {
+                    // What does not come over the channel is read from the log.
+                    let said = Word::Said(Box::new(message));
+                    drop(redis.say(self.number, &said).await);
+                }
+                Request::Read { upto, .. } => self.read_on(redis, upto).await?,
+                Request::Follow { .. } | Request::Beat => {}
+            }
+            self.see_to_the_door();
+        }
+    }
+
+    /// Appends a message to the log, unless it should not be there.
+    async fn append(&self, redis: &Redis, message: NewMessage) -> io::Result<Outcome> {
+        loop {
+            let id = match self.try_to(|exchange| exchange.judge(&message))? {
+                Ok(id) => id,
+                Err(outcome) => return Ok(outcome),
+            };
+            let stored = StoredMessage {
+                id,
+                message: message.clone(),
+            };
+            if redis.append(&stored).await? {
+                return Ok(Outcome::New(id));
+            }
+            self.read_on(redis, id).await?;
+        }
+    }
+
+    /// Reads the log up to this id at least.
+    async fn read_on(&self, redis: &Redis, upto: i64) -> io::Result<()> {
+        loop {
+            let after = self.with(|exchange| exchange.highest()).unwrap_or(upto);
+            if after >= upto {
+                return Ok(());
+            }
+            let page = redis.read(after, i64::MAX, PAGE).await?;
+            if page.first().is_none_or(|next| next.id != after + 1) {
+                return Err(io::Error::other("the log in Redis has a gap"));
+            }
+            for message in page {
+                self.heed(Notice::Entry { message })?;
+            }
+        }
+    }
+
+    /// Puts the sessions that clients may take along into Redis.
+    async fn hand_over(&self, redis: &Redis) -> io::Result<Infallible> {
+        let Some(moves) = &self.moves else {
+            return pending().await;
+        };
+        moves.connect(redis);
+        loop {
+            while let Some((number, session, record, lasts)) = moves.next_due() {
+                match redis.put_session(&session, &record, lasts).await {
+                    Ok(true) => moves.is_put(number),
+                    Ok(false) => self.sessions.give_up(&session.private_id),
+                    Err(error) => {
+                        moves.put_again(number);
+                        return Err(error);
+                    }
+                }
+            }
+            match moves.next_gone() {
+                // If this fails, it expires.
+                Some(session) => redis.remove_session(&session).await?,
+                None => moves.changed().await,
+            }
+        }
+    }
+
+    /// Gives a sign of life, and looks how far the log goes: the channel may have lost something.
+    async fn stay(&self, redis: &Redis) -> io::Result<Infallible> {
+        loop {
+            // If nothing comes back for long, this connection is given up.
+            drop(redis.say(self.number, &Word::Beat).await);
+            let highest = redis.log_end().await?;
+            self.heed(Notice::Beat { highest })?;
+            sleep(BEAT).await;
+        }
+    }
+}
