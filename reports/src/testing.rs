@@ -219,6 +219,7 @@ pub(crate) fn crowd(clients: u32, messages: u32) -> Record {
                 kind: MessageKind::Message,
                 size: None,
                 echo: true,
+                nickname: None,
             },
         ));
         if number % 100 == 0 {
@@ -230,6 +231,8 @@ pub(crate) fn crowd(clients: u32, messages: u32) -> Record {
                     room: room(client),
                     sender: format!("client-{client}"),
                     content: content.clone(),
+                    kind: None,
+                    nickname: None,
                 };
                 record.history.events.push(event(other, delivered));
             }
@@ -446,6 +449,7 @@ fn invoked(operation: OperationId, content: &str) -> EventKind {
         kind: MessageKind::Message,
         size: None,
         echo: true,
+        nickname: None,
     }
 }
 
@@ -455,6 +459,8 @@ fn delivered(id: i64, content: &str) -> EventKind {
         room: "lobby".into(),
         sender: "alice".into(),
         content: content.into(),
+        kind: None,
+        nickname: None,
     }
 }
 

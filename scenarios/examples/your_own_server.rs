@@ -157,6 +157,8 @@ async fn chat(server: SocketAddr, observer: Observer) {
         room: room(),
         sender: sender(&content),
         content,
+        kind: None,
+        nickname: None,
     };
     let client = ClientBuilder::new(format!("http://{server}"))
         .transport_type(TransportType::Websocket)
@@ -185,6 +187,7 @@ async fn chat(server: SocketAddr, observer: Observer) {
             kind: MessageKind::Message,
             size: None,
             echo: true,
+            nickname: None,
         });
         observer.note(match client.emit("chat message", content).await {
             Ok(()) => EventKind::Ok {

@@ -104,4 +104,6 @@ planted! {
     "presence-keeps-the-gone" PresenceKeepsTheGone breaks Presence in "presence-after-restart" by ["kill"];
     "recovery-earlier-offset-refused" EarlierOffsetRefused breaks Recovery in "recovery-fresh-session-quiet" by ["partition"];
     "sent-twice" SentTwice breaks AtMostOnce in "ordering-websocket" by [];
+    "counted-not-sent" CountedNotSent breaks DurabilityToDelivery in "ordering-websocket" by [];
+    "kind-forgotten" KindForgotten breaks NoPhantom in "join-and-leave-messages" by ["join", "leave"];
 }

@@ -227,6 +227,7 @@ async fn visit(options: ClientOptions, user: User, authors: Authors) {
             kind: MessageKind::Message,
             size: None,
             echo: true,
+            nickname: None,
         });
         page.submit(operation, &content);
     })
@@ -253,6 +254,8 @@ fn kind(event: ClientEvent, authors: &Authors) -> EventKind {
                 room,
                 sender,
                 content,
+                kind: None,
+                nickname: None,
             }
         }
         ClientEvent::Connecting { attempt } => EventKind::Connecting { attempt },

@@ -134,6 +134,7 @@ async fn visit(user: User, again: bool) {
             kind: MessageKind::Message,
             size: None,
             echo: false,
+            nickname: None,
         });
         let (user, note) = (user.clone(), format!("{} {content}", user.name));
         tokio::spawn(async move {

@@ -434,6 +434,36 @@ impl Database {
         Ok(found)
     }
 
+    /// The id of the last message, up to this one, that is for a reader in these rooms; zero if there
+    /// is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if it could not be read.
+    pub fn last_for(
+        &self,
+        reader: &str,
+        rooms: &BTreeMap<String, i64>,
+        upto: i64,
+    ) -> Result<i64, StorageError> {
+        let last_in = |room: &str, first: i64| {
+            let mut select = self.connection.prepare_cached(
+                "SELECT coalesce(max(id), 0) FROM messages WHERE room = :room
+                 AND id BETWEEN :first AND :upto AND (echo OR sender <> :reader)",
+            )?;
+            let parameters = named_params! {
+                ":room": room, ":first": first, ":upto": upto, ":reader": reader,
+            };
+            select.query_row(parameters, |row| row.get(0))
+        };
+        let mut last = 0;
+        for (room, &first) in rooms {
+            let found = last_in(room, first).map_err(|source| Self::error(&self.path, source))?;
+            last = last.max(found);
+        }
+        Ok(last)
+    }
+
     /// The rooms that the user has joined or left, with the id of the last such message in each of
     /// them, up to an id.
     ///

@@ -9,7 +9,7 @@ mod fates;
 mod message;
 mod moment;
 
-pub use fates::{HandledLate, HandledTwice, NotHandled, NotStored, SentAgain};
+pub use fates::{HadToAsk, HandledLate, HandledTwice, NotHandled, NotStored, SentAgain};
 pub use message::{Ending, Message};
 pub use moment::Moment;
 

@@ -142,6 +142,9 @@ pub enum EventKind {
         /// Whether the message is for its sender too, if the sender is in the room.
         #[serde(default = "echoed")]
         echo: bool,
+        /// The nickname that the sender asks for with it, of a [`MessageKind::Nickname`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nickname: Option<String>,
     },
     /// The client put the operation's message on a connection once more.
     Retried {
@@ -188,6 +191,17 @@ pub enum EventKind {
         sender: String,
         /// The message.
         content: String,
+        /// What it is, as the server says, if it does; `message_kind` in files, where `kind` is the
+        /// event's.
+        #[serde(
+            default,
+            rename = "message_kind",
+            skip_serializing_if = "Option::is_none"
+        )]
+        kind: Option<MessageKind>,
+        /// The sender's nickname from here on, as the server says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nickname: Option<String>,
     },
     /// The client began to connect.
     Connecting {
@@ -251,6 +265,9 @@ pub enum EventKind {
     Missed {
         /// What it lacks.
         what: Lack,
+        /// Whether nothing is lost on such a connection by itself, as on a WebSocket.
+        #[serde(default)]
+        reliable: bool,
     },
     /// The client was sent a message again that it had handled, and left it out.
     Repeated {

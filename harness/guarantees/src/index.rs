@@ -58,6 +58,8 @@ pub(crate) struct Invocation<'h> {
     pub(crate) room: &'h str,
     pub(crate) kind: MessageKind,
     pub(crate) echo: bool,
+    /// The nickname that its sender asks for with it.
+    pub(crate) nickname: Option<&'h str>,
     /// How many bytes it has.
     pub(crate) size: u64,
     pub(crate) at: Time,
@@ -102,6 +104,9 @@ pub(crate) struct Delivery<'h> {
     pub(crate) at: Time,
     pub(crate) room: &'h str,
     pub(crate) sender: &'h str,
+    /// What it is and brings, as far as the server says.
+    pub(crate) kind: Option<MessageKind>,
+    pub(crate) nickname: Option<&'h str>,
 }
 
 /// A step in the life of a client's connection.
@@ -295,12 +300,14 @@ impl<'h> Builder<'h> {
                 kind,
                 size,
                 echo,
+                nickname,
             } => {
                 let invocation = Invocation {
                     sender: client,
                     room,
                     kind: *kind,
                     echo: *echo,
+                    nickname: nickname.as_deref(),
                     size: size.unwrap_or(content.len() as u64),
                     at,
                     order: self.invocations,
@@ -332,6 +339,8 @@ impl<'h> Builder<'h> {
                 room,
                 sender,
                 content,
+                kind,
+                nickname,
                 ..
             } => {
                 let content = self.content(content);
@@ -345,9 +354,10 @@ impl<'h> Builder<'h> {
                     position,
                     first: false,
                     at,
-
                     room,
                     sender,
+                    kind: *kind,
+                    nickname: nickname.as_deref(),
                 };
                 deliveries.push(delivery);
             }

@@ -185,6 +185,7 @@ impl Chat {
                 kind,
                 size: None,
                 echo,
+                nickname: None,
             },
         )
     }
@@ -250,6 +251,8 @@ impl Chat {
                 room,
                 sender,
                 content,
+                kind: None,
+                nickname: None,
             },
         )
     }
@@ -276,6 +279,30 @@ impl Chat {
             nickname: None,
             stored_at: None,
         });
+        self
+    }
+
+    /// What was last handled is of this kind, and takes a nickname, as the server says.
+    pub(crate) fn told_as(mut self, what: MessageKind, name: Option<&str>) -> Self {
+        if let Some(Event {
+            kind: EventKind::Delivered { kind, nickname, .. },
+            ..
+        }) = self.history.events.last_mut()
+        {
+            (*kind, *nickname) = (Some(what), name.map(str::to_owned));
+        }
+        self
+    }
+
+    /// The last message that was given asks for a nickname.
+    pub(crate) fn asking_for(mut self, name: &str) -> Self {
+        if let Some(Event {
+            kind: EventKind::Invoked { kind, nickname, .. },
+            ..
+        }) = self.history.events.last_mut()
+        {
+            (*kind, *nickname) = (MessageKind::Nickname, Some(name.to_owned()));
+        }
         self
     }
 
@@ -448,8 +475,8 @@ impl Chat {
     }
 
     /// The client noticed that it lacked something.
-    pub(crate) fn missed(self, at: u64, who: &str, what: Lack) -> Self {
-        self.event(at, who, EventKind::Missed { what })
+    pub(crate) fn missed(self, at: u64, who: &str, what: Lack, reliable: bool) -> Self {
+        self.event(at, who, EventKind::Missed { what, reliable })
     }
 
     /// The client was sent again what it had handled.

@@ -189,6 +189,11 @@ pub enum Bug {
     /// *At most once.* The server sends every message twice on the same connection; its client
     /// leaves out the second.
     SentTwice,
+    /// *Durability to delivery.* The server counts every fifth message as sent and does not send
+    /// it; its client notices the gap at once, and asks.
+    CountedNotSent,
+    /// *No phantom.* The server delivers joins, leaves and nicknames as plain messages.
+    KindForgotten,
 }
 
 impl Bug {
@@ -202,7 +207,7 @@ impl Bug {
 /// The counts, indexed by mistake.
 static REACHED: [AtomicU64; COUNT] = [const { AtomicU64::new(0) }; COUNT];
 
-const COUNT: usize = Bug::SentTwice as usize + 1;
+const COUNT: usize = Bug::KindForgotten as usize + 1;
 
 thread_local! {
     /// The mistake made by programs on this thread.

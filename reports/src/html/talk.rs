@@ -215,7 +215,7 @@ fn steps<'r>(record: &'r Record, name: &'r str) -> Vec<Step<'r>> {
             }
             EventKind::Online { user } => format!("shows {user} as online"),
             EventKind::Offline { user } => format!("shows {user} as offline"),
-            EventKind::Missed { what } => format!("lacks {}", what.words()),
+            EventKind::Missed { what, .. } => format!("lacks {}", what.words()),
             EventKind::Repeated { content, .. } => format!("is sent `{content}` again"),
             EventKind::Invoked {
                 operation, content, ..

@@ -24,6 +24,7 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
                 kind: kind(said, nickname.as_deref()),
                 size: Some(size(&content)),
                 echo,
+                nickname,
             }
         }
         ClientEvent::Retried { operation, attempt } => EventKind::Retried {
@@ -59,19 +60,23 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
             id,
             room,
             sender,
+            kind: said,
+            nickname,
             content,
-            ..
         } => EventKind::Delivered {
             id,
             room: full_name(namespace, &room),
             sender,
             content: shown(content),
+            kind: Some(kind(said, nickname.as_deref())),
+            nickname,
         },
-        ClientEvent::Missed { messages } => EventKind::Missed {
+        ClientEvent::Missed { messages, reliable } => EventKind::Missed {
             what: match messages {
                 true => Lack::Messages,
                 false => Lack::News,
             },
+            reliable,
         },
         ClientEvent::Repeated {
             id,

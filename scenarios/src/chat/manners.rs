@@ -40,6 +40,8 @@ fn delivery(message: &Value) -> Option<EventKind> {
         id: message.get(1)?.as_i64()?,
         room: text(2)?,
         sender: text(3)?,
+        kind: None,
+        nickname: None,
     })
 }
 

@@ -158,6 +158,7 @@ mod tests {
             kind,
             size: None,
             echo: true,
+            nickname: None,
         };
         let of = |kind| {
             let events = vec![invoked(kind), failed(1, FailureCause::NotAllowed)];

@@ -494,7 +494,7 @@ fn step(kind: &EventKind) -> Option<String> {
         EventKind::Disconnected { .. } => "notices a disconnection".to_owned(),
         EventKind::Online { user } => format!("shows {user} as online"),
         EventKind::Offline { user } => format!("shows {user} as offline"),
-        EventKind::Missed { what } => format!("lacks {}", what.words()),
+        EventKind::Missed { what, .. } => format!("lacks {}", what.words()),
         EventKind::Repeated { content, .. } => format!("is sent `{content}` again"),
         EventKind::SessionOpened { .. } | EventKind::SessionClosed { .. } => return None,
     })

@@ -333,6 +333,7 @@ fn crowd(clients: u32, messages: u64) -> Record {
                 kind: MessageKind::Message,
                 size: None,
                 echo: true,
+                nickname: None,
             },
         );
         for client in [sender, sender ^ 1] {
@@ -344,6 +345,8 @@ fn crowd(clients: u32, messages: u64) -> Record {
                     room: room.clone(),
                     sender: name.clone(),
                     content: content.clone(),
+                    kind: None,
+                    nickname: None,
                 },
             );
         }

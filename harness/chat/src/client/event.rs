@@ -67,6 +67,8 @@ pub enum ClientEvent {
     Missed {
         /// Whether messages are missing, or else news of who has come and gone.
         messages: bool,
+        /// Whether nothing is lost on such a connection by itself.
+        reliable: bool,
     },
     /// The server has sent a message that the client has handled; it is not handled again.
     Repeated {

@@ -444,16 +444,23 @@ impl Supervisor {
     }
 
     fn tell_missed(&self, messages: bool) {
-        self.tell(ClientEvent::Missed { messages });
+        self.tell(ClientEvent::Missed {
+            messages,
+            reliable: self.is_reliable(),
+        });
     }
 
     fn tell_repeated(&self, delivery: Delivery) {
-        let connection = self.connection.as_ref();
         self.tell(ClientEvent::Repeated {
             id: delivery.id,
             content: delivery.content.into(),
-            reliable: connection.is_some_and(|connection| connection.is_reliable),
+            reliable: self.is_reliable(),
         });
+    }
+
+    fn is_reliable(&self) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_some_and(|connection| connection.is_reliable)
     }
 
     /// Says goodbye to the server, if there is one, and tells the user what became of the rest.

@@ -136,7 +136,20 @@ impl Exchange {
             unsent
                 .into_iter()
                 .try_for_each(|stored| self.broadcast(stored))
-        })?
+        })??;
+        self.tell_no_more_than_was_for_them()
+    }
+
+    /// A session that waits has been sent everything up to an id, which may be that of a message for
+    /// others. A beat with it would make its client ask for what it does not lack.
+    fn tell_no_more_than_was_for_them(&mut self) -> Result<(), StorageError> {
+        for &number in self.waiting.values() {
+            if let Some(session) = self.sessions.get_mut(number) {
+                let (name, rooms) = (&session.name, session.rooms());
+                session.head = self.database.last_for(name, rooms, session.head)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes over a session that its client has brought from another server, and emits to it what

@@ -81,6 +81,8 @@ fn a_page_holds_what_came_into_the_asked_rooms_since_then_in_the_order_of_ids() 
     };
     assert_eq!(ids(0, 100), [1, 4, 6, 7, 9]);
     assert_eq!(ids(3, 2), [4, 6]);
+    let last = |upto| database.last_for("bob", &rooms, upto).unwrap();
+    assert_eq!([9, 8, 6, 5, 3, 0].map(last), [9, 7, 6, 4, 1, 0]);
 }
 
 #[test]

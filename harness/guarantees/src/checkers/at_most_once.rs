@@ -51,6 +51,7 @@ fn check_repetitions(index: &Index<'_>, findings: &mut Findings) {
             }
             EventKind::Missed {
                 what: Lack::Messages,
+                ..
             } => *has_asked = true,
             EventKind::Repeated {
                 content,
@@ -93,7 +94,7 @@ mod tests {
             chat(["alice", "bob"])
                 .sent(10, "alice", ["m1"])
                 .handled(20, "bob", ["m1"])
-                .missed(25, "bob", what)
+                .missed(25, "bob", what, true)
         };
         let again = |chat: crate::testing::Chat| chat.repeated(60, "bob", "m1", true);
         insta::assert_snapshot!(again(asked(Lack::Messages)).verdict(AtMostOnce), @"held: 1 delivery to 1 receiver");

@@ -6,13 +6,13 @@
 //! not restart the clock, and being absent at the end is no excuse. Where more is promised to a
 //! receiver that stays connected while nothing disturbs it, such a receiver gets less time, on a
 //! link without losses and without a rate; one whose queue has room gets the least
-//! (`index/live.rs`). Does not look at messages that are not stored (at-least-once does), nor at
+//! (`index/live.rs`), and must not have to ask for what it lacks. Does not look at messages that are not stored (at-least-once does), nor at
 //! duplicates.
 
 use crate::evidence::{HandledLate, NotHandled};
 use crate::index::{Due, Index};
 use crate::verdict::Findings;
-use crate::{NotJudged, Time, Verdict, counted};
+use crate::{Lack, NotJudged, Time, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -55,14 +55,17 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             }
         }
     }
+    for asked in index.had_to_ask(Lack::Messages) {
+        findings.add(asked.at, || asked);
+    }
     findings.verdict(|reached| format!("{} of stored messages", counted(reached, "delivery")))
 }
 
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::DurabilityToDelivery;
-    use crate::MessageKind;
     use crate::testing::{Chat, chat};
+    use crate::{Lack, MessageKind};
 
     fn stored_message() -> Chat {
         chat(["alice", "bob"])
@@ -359,6 +362,43 @@ mod tests {
         };
         insta::assert_snapshot!(live(back(19_799), 8, 21_001), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 21.001 s; it was due by 21.000 s.");
         insta::assert_snapshot!(live(back(19_800), 8, 21_001), @"held: 2 deliveries of stored messages");
+    }
+
+    /// What is said of Bob, who notices at 12 s that he lacks something.
+    fn missed(told: impl Fn(Chat) -> Chat, packets: u32, reliable: bool) -> String {
+        let chat = chat(["alice", "bob"])
+            .live(1_000, packets)
+            .connected(1_000, "bob");
+        let chat = committed(told(chat), 10_100);
+        let chat = chat.missed(12_000, "bob", Lack::Messages, reliable);
+        chat.verdict(DurabilityToDelivery)
+    }
+
+    #[test]
+    fn is_violated_by_a_receiver_that_had_to_ask_though_nothing_kept_anything_from_it() {
+        insta::assert_snapshot!(missed(|chat| chat, 8, true), @"violated: bob lacked messages and had to ask at 12.000 s, connected since 1.000 s, undisturbed and with room in its queue.");
+        let away = |chat: Chat| chat.disconnected(11_000, "bob");
+        insta::assert_snapshot!(missed(away, 8, true), @"held: 2 deliveries of stored messages");
+    }
+
+    #[test]
+    fn whoever_a_fault_or_a_loss_or_a_full_queue_kept_from_something_may_ask() {
+        let held = "held: 2 deliveries of stored messages";
+        assert_eq!(
+            missed(|chat| chat, 8, false),
+            held,
+            "an unreliable connection"
+        );
+        assert_eq!(missed(|chat| chat, 3, true), held, "a queue without room");
+        let struck = |until| move |chat: Chat| chat.disturbed(1_500, Some(until), Some("bob"));
+        assert_eq!(missed(struck(7_000), 8, true), held, "a fault");
+        assert_ne!(
+            missed(struck(6_999), 8, true),
+            held,
+            "one that is long over"
+        );
+        let lossy = |chat: Chat| chat.link("bob", 1_000_000, 20_000);
+        assert_eq!(missed(lossy, 8, true), held, "a link with losses");
     }
 
     #[test]

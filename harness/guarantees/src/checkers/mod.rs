@@ -34,7 +34,9 @@ mod stability;
 mod total_order;
 mod uniqueness;
 
-use crate::evidence::{EvidenceKind, HandledLate, HandledTwice, NotHandled, NotStored, SentAgain};
+use crate::evidence::{
+    EvidenceKind, HadToAsk, HandledLate, HandledTwice, NotHandled, NotStored, SentAgain,
+};
 use crate::index::Index;
 use crate::{History, Verdict};
 use schemars::JsonSchema;
@@ -118,7 +120,7 @@ table! {
     DurabilityToDelivery: "durability-to-delivery", durability_to_delivery, tells 150,
         "Holds when what is in the database reaches every entitled receiver within a bound after the network heals.",
         needs "a stored message, an entitled receiver that wants to be there at the end, and the time to reach it",
-        shown by [NotHandled, HandledLate];
+        shown by [NotHandled, HandledLate, HadToAsk];
     NoPhantom: "no-phantom", no_phantom, tells 10,
         "Holds when nothing is received or stored that nobody sent, and nothing reaches a client outside its rooms.",
         needs "a delivery or a stored message",
@@ -138,7 +140,7 @@ table! {
     Presence: "presence", presence, tells 130,
         "Holds when the users shown as online are those who are, within a bound after each arrival and departure.",
         needs "a server that tells who is online, and a client that has the time to see another one come or go",
-        shown by [ShownWrongly];
+        shown by [ShownWrongly, HadToAsk];
     Progress: "progress", progress, tells 160,
         "Holds when every receiver that wants to be connected gets in, and handles everything it is entitled to, within a bound after the network is whole for it.",
         needs "a receiver that wants to be there at the end, with the time to get in after the last fault that touched it",

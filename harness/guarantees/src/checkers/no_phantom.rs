@@ -36,6 +36,7 @@ fn check_deliveries(index: &Index<'_>, findings: &mut Findings) -> u64 {
                 room: delivery.room,
             };
             let flaw = flaw_of_sending(index, content, claim)
+                .or_else(|| flaw_of_telling(content, delivery))
                 .or_else(|| flaw_of_time(content, delivery.at))
                 .or_else(|| flaw_of_entitlement(index, incarnation.client, content, delivery.room))
                 .filter(|flaw| {
@@ -71,13 +72,15 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) -> u64 {
             sender,
             room,
             kind,
+            nickname,
             ..
         } in &content.rows
         {
             rows += 1;
             let claim = Claim { sender, room };
-            let flaw =
-                flaw_of_sending(index, content, claim).or_else(|| flaw_of_kind(content, *kind));
+            let flaw = flaw_of_sending(index, content, claim)
+                .or_else(|| flaw_of_kind(content, *kind))
+                .or_else(|| flaw_of_nickname(content, nickname.as_deref()));
             let Some(flaw) = flaw else {
                 findings.held();
                 continue;
@@ -136,6 +139,26 @@ fn flaw_of_kind(content: &Content<'_>, stored: MessageKind) -> Option<Flaw> {
         true => Some(Flaw::NotToBeStored),
         false => (sent.kind != stored).then_some(Flaw::OtherKind),
     }
+}
+
+/// What is wrong with what the server says about a message that it delivers, if it does.
+fn flaw_of_telling(content: &Content<'_>, delivery: &Delivery<'_>) -> Option<Flaw> {
+    let sent = content.invocation.as_ref()?;
+    let told = delivery.kind?;
+    match sent.kind == told {
+        true => flaw_of_nickname(content, delivery.nickname),
+        false => Some(Flaw::OtherKind),
+    }
+}
+
+/// Whether a message brings another nickname than its sender asked for.
+fn flaw_of_nickname(content: &Content<'_>, told: Option<&str>) -> Option<Flaw> {
+    let sent = content.invocation.as_ref()?;
+    // Not every program that is asked for a nickname tells which.
+    let asked = sent.nickname.or(told);
+    (asked != told).then(|| Flaw::OtherNickname {
+        nickname: sent.nickname.map(str::to_owned),
+    })
 }
 
 fn flaw_of_time(content: &Content<'_>, at: Time) -> Option<Flaw> {
@@ -249,6 +272,38 @@ mod tests {
     fn is_violated_by_a_message_that_is_handled_before_it_is_sent() {
         let chat = one_message().handled_as(9, "bob", "m1", "alice", "lobby");
         insta::assert_snapshot!(chat.verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.010 s) at 0.009 s, before it was sent.");
+    }
+
+    #[test]
+    fn is_violated_by_what_is_delivered_as_something_else() {
+        let told = |kind| {
+            let chat = one_message().handled(20, "bob", ["m1"]);
+            chat.told_as(kind, None).verdict(NoPhantom)
+        };
+        insta::assert_snapshot!(told(MessageKind::Message), @"held: 1 delivery and 0 rows");
+        insta::assert_snapshot!(told(MessageKind::Join), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.010 s) at 0.020 s, but it was sent as something else.");
+    }
+
+    #[test]
+    fn is_violated_by_a_nickname_that_nobody_asked_for() {
+        let told = |asked: Option<&str>, told| {
+            let chat = one_message();
+            let chat = match asked {
+                Some(name) => chat.asking_for(name),
+                None => chat,
+            };
+            let kind = asked.map_or(MessageKind::Message, |_| MessageKind::Nickname);
+            let chat = chat.handled(20, "bob", ["m1"]).told_as(kind, told);
+            chat.verdict(NoPhantom)
+        };
+        insta::assert_snapshot!(told(Some("ace"), Some("ace")), @"held: 1 delivery and 0 rows");
+        insta::assert_snapshot!(told(Some("ace"), Some("king")), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.010 s) at 0.020 s, but its sender asked for the nickname ace.");
+        insta::assert_snapshot!(told(Some("ace"), None), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.010 s) at 0.020 s, but its sender asked for the nickname ace.");
+        let stored = one_message()
+            .asking_for("ace")
+            .stored(["m1"])
+            .taking("king");
+        insta::assert_snapshot!(stored.verdict(NoPhantom), @"violated: The database has `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1), but its sender asked for the nickname ace.");
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! stands still does not count, but excuses nothing else of a stretch. A user with several devices
 //! is online while one of them is, and offline while all of them are. Where more is promised, less
 //! time is given to an observer that nothing disturbs and whose queue has room, from when client
-//! and server agree: news does not wait for a beat. Peers that the history says nothing about are
+//! and server agree: news does not wait for a beat, and nobody has to ask for it. Peers that the history says nothing about are
 //! not looked at.
 
 mod evidence;
@@ -19,7 +19,7 @@ pub use evidence::ShownWrongly;
 use crate::conditions::Stretch;
 use crate::index::Index;
 use crate::verdict::Findings;
-use crate::{Asked, Client, ClientId, EventKind, Excuse, Time, Verdict, counted};
+use crate::{Asked, Client, ClientId, EventKind, Excuse, Lack, Time, Verdict, counted};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
@@ -43,6 +43,9 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             pair.judge(&stories, &mut findings);
             pair.judge_news(&stories, &mut findings);
         }
+    }
+    for asked in index.had_to_ask(Lack::News) {
+        findings.add(asked.at, || asked);
     }
     findings.verdict(|right| format!("{} shown in time", counted(right, "change")))
 }
@@ -380,6 +383,7 @@ impl Pair<'_, '_> {
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::Presence;
+    use crate::Lack;
     use crate::testing::{Chat, chat};
 
     // In the chats of these tests a change has to be shown within 8 s.
@@ -394,6 +398,22 @@ mod tests {
             .shown(1_000, "laptop", ["alice", "bob"])
             .shown(1_000, "phone", ["alice", "bob"])
             .stopped(20_000, "phone")
+    }
+
+    #[test]
+    fn is_violated_by_who_had_to_ask_for_news_though_nothing_kept_it_away() {
+        let asked = |packets, what| {
+            let chat = chat(["alice", "bob"]).presence(8_000).live(1_000, packets);
+            let chat = chat.shown(1_000, "alice", ["alice", "bob"]);
+            let chat = chat.shown(1_000, "bob", ["alice", "bob"]);
+            chat.missed(20_000, "bob", what, true).verdict(Presence)
+        };
+        insta::assert_snapshot!(asked(8, Lack::News), @"violated: bob lacked news of who has come and gone and had to ask at 20.000 s, connected since 0.000 s, undisturbed and with room in its queue.");
+        assert!(
+            !asked(8, Lack::Messages).contains("ask"),
+            "durability-to-delivery is asked"
+        );
+        assert!(!asked(1, Lack::News).contains("ask"), "its queue was full");
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! Of the two sides of a connection the one that reports first is judged: what the other one
 //! reports about the same session is a consequence. An end has a cause if somebody meant it, if the
 //! client's program ended, if something disturbed the client within the delivery bound before (a
-//! fault has after-effects for as long as it may take to be noticed and mended), or if the link
-//! explains a time-out: losses in a row, or the messages that were sent or handled in the time
-//! before, if they keep it busy for longer than that side waits for a heartbeat, or for an answer,
-//! as far as it says how long.
+//! fault has after-effects for as long as it may take to be noticed and mended, but none on a
+//! connection that was begun after it), or if the link explains a time-out: losses in a row, or the
+//! messages that were sent or handled in the time before, if they keep it busy for longer than that
+//! side waits for a heartbeat, or for an answer, as far as it says how long.
 //! Where nothing is known about what the links carry, an end that nothing else explains is not
 //! judged. Does not look at attempts to connect, nor at a session that its client has not been told
 //! about: that was one. Progress does.
@@ -156,7 +156,11 @@ fn excuse(index: &Index<'_>, client: ClientId, life: &Life<'_>, end: &End<'_>) -
     if !end.by_client && !of_now && life.stopped_at.is_some_and(recently) {
         return Some(Excuse::NotRunning);
     }
-    if index.conditions.disturbed(client, since, end.at) {
+    let struck_since = match end.by_client || of_now {
+        true => index.struck_since(client, end.at),
+        false => since,
+    };
+    if index.conditions.disturbed(client, struck_since, end.at) {
         return Some(Excuse::Disturbed);
     }
     let heartbeat = bounds.client_detection.min(bounds.server_detection);
@@ -320,6 +324,18 @@ mod tests {
         insta::assert_snapshot!(cut(14_001, "alice"), @"violated: alice told at 14.001 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
         insta::assert_snapshot!(cut(7_999, "alice"), @"violated: alice told at 7.999 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
         insta::assert_snapshot!(cut(9_000, "bob"), @"violated: alice told at 9.000 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn a_connection_that_was_begun_after_a_fault_is_not_struck_by_it() {
+        let begun = |at| {
+            let chat = told(["alice"]).silence(8_000, 9_000, "alice", Lost::BothWays);
+            let chat = chat.disconnected(8_500, "alice").connecting(at, "alice");
+            let chat = chat.connected(9_500, "alice");
+            chat.disconnected(10_000, "alice").verdict(Stability)
+        };
+        insta::assert_snapshot!(begun(9_000), @"not exercised (2 excused: a fault touched it)");
+        insta::assert_snapshot!(begun(9_001), @"violated: alice told at 10.000 s that the session alice-2 of alice was over (silence); nothing had disturbed it and nobody meant it. (1 excused: a fault touched it)");
     }
 
     #[test]

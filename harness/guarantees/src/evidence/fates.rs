@@ -1,7 +1,7 @@
 //! What can wrongly become of a message, as several guarantees see it.
 
 use super::{Ending, Message, Moment, Proof, some};
-use crate::{Nanoseconds, NanosecondsList, Time, seconds};
+use crate::{Lack, Nanoseconds, NanosecondsList, Time, seconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -182,6 +182,46 @@ impl fmt::Display for SentAgain {
     }
 }
 
+/// A client noticed that it lacked something, and asked for it, though nothing had kept it from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HadToAsk {
+    /// Who had to ask.
+    pub receiver: String,
+    /// For what.
+    pub lack: Lack,
+    /// When it noticed.
+    #[serde(with = "Nanoseconds")]
+    pub at: Time,
+    /// Since when it had been connected, undisturbed.
+    #[serde(with = "Nanoseconds")]
+    pub connected_since: Time,
+}
+
+impl Proof for HadToAsk {
+    const KIND: &'static str = "had-to-ask";
+    const FIELDS: &'static str =
+        "`receiver`, `lack`: `messages` or `news`, `at`, `connected_since`";
+    const VARIETY: &'static [&'static str] = &["lack"];
+
+    fn moment(&self) -> Moment {
+        let what = format!("notices that it lacks {}, and asks", self.lack.words());
+        Moment::of(self.at, &self.receiver, what)
+    }
+}
+
+impl fmt::Display for HadToAsk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HadToAsk { receiver, lack, .. } = self;
+        let (lack, at) = (lack.words(), seconds(self.at));
+        let since = seconds(self.connected_since);
+        write!(f, "{receiver} lacked {lack} and had to ask at {at}, ")?;
+        write!(
+            f,
+            "connected since {since}, undisturbed and with room in its queue."
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +234,7 @@ mod tests {
         insta::assert_snapshot!(moment(NotHandled { message: message("m1"), receiver: receiver(), due: at(9) }), @"9.000 s bob: should have handled `m1` by now, and never does");
         insta::assert_snapshot!(moment(HandledLate { message: message("m1"), receiver: receiver(), handled_at: at(9), due: at(8) }), @"9.000 s bob: handled `m1` too late: it was due by 8.000 s");
         insta::assert_snapshot!(moment(HandledTwice { message: message("m1"), receiver: receiver(), handled_at: vec![at(2), at(3)] }), @"3.000 s bob: handled `m1` again");
+        insta::assert_snapshot!(moment(HadToAsk { receiver: receiver(), lack: Lack::News, at: at(4), connected_since: at(3) }), @"4.000 s bob: notices that it lacks news of who has come and gone, and asks");
         insta::assert_snapshot!(moment(SentAgain { message: message("m1"), receiver: receiver(), at: at(4) }), @"4.000 s bob: was sent `m1` again");
     }
 }

@@ -32,6 +32,7 @@ struct Flat {
     recovered: Option<bool>,
     refused: Option<RecoveryRefused>,
     user: Option<String>,
+    nickname: Option<String>,
     what: Option<Lack>,
     reliable: Option<bool>,
     server: Option<String>,
@@ -86,6 +87,7 @@ impl<'de> Deserialize<'de> for Event {
                 kind: flat.message_kind.unwrap_or_default(),
                 size: flat.size,
                 echo: flat.echo.unwrap_or_else(echoed),
+                nickname: flat.nickname,
             },
             Kind::Retried => EventKind::Retried {
                 operation: operation()?,
@@ -110,6 +112,8 @@ impl<'de> Deserialize<'de> for Event {
                 room: need(flat.room, "room")?,
                 sender: need(flat.sender, "sender")?,
                 content: need(flat.content, "content")?,
+                kind: flat.message_kind,
+                nickname: flat.nickname,
             },
             Kind::Connecting => EventKind::Connecting {
                 attempt: need(flat.attempt, "attempt")?,
@@ -131,6 +135,7 @@ impl<'de> Deserialize<'de> for Event {
             },
             Kind::Missed => EventKind::Missed {
                 what: need(flat.what, "what")?,
+                reliable: flat.reliable.unwrap_or_default(),
             },
             Kind::Repeated => EventKind::Repeated {
                 id: need(flat.id, "id")?,
@@ -177,6 +182,7 @@ mod tests {
                 kind: MessageKind::Join,
                 size: Some(4),
                 echo: false,
+                nickname: Some(text("ace")),
             },
             EventKind::Retried { operation, attempt },
             EventKind::Ok {
@@ -198,6 +204,8 @@ mod tests {
                 room: text("lobby"),
                 sender: text("alice"),
                 content: text("m"),
+                kind: Some(MessageKind::Nickname),
+                nickname: Some(text("ace")),
             },
             EventKind::Connecting { attempt },
             EventKind::Connected {
@@ -211,7 +219,10 @@ mod tests {
             },
             EventKind::Online { user: user.clone() },
             EventKind::Offline { user },
-            EventKind::Missed { what: Lack::News },
+            EventKind::Missed {
+                what: Lack::News,
+                reliable: true,
+            },
             EventKind::Repeated {
                 id: 4,
                 content: text("m"),

@@ -7,7 +7,8 @@
 
 use super::due::{Receiver, on_the_wire};
 use super::{Connection, ContentId, Index};
-use crate::{ClientId, EventKind, Live, Time};
+use crate::evidence::HadToAsk;
+use crate::{ClientId, EventKind, Lack, Live, Time};
 use rustc_hash::FxHashSet;
 
 /// How much longer asking may take than where nothing else is said.
@@ -82,6 +83,55 @@ impl Index<'_> {
             .filter(|(_, connected_at)| *connected_at <= at)
             .map(|(begun_at, _)| begun_at);
         before.max(begun_at.max().unwrap_or_default())
+    }
+
+    /// Everybody who had to ask for what it lacked though nothing kept it from it: it was connected,
+    /// by something that loses nothing, nothing had disturbed it, and its queue had room. Who is
+    /// served does not have to ask.
+    pub(crate) fn had_to_ask(&self, wanted: Lack) -> Vec<HadToAsk> {
+        let mut connected_since = vec![None; self.history.clients.len()];
+        let mut asked = Vec::new();
+        for event in &self.history.events {
+            let since = &mut connected_since[event.client.0 as usize];
+            match event.kind {
+                EventKind::Connected { .. } => *since = Some(event.at),
+                EventKind::Started
+                | EventKind::Stopped
+                | EventKind::Connecting { .. }
+                | EventKind::Disconnected { .. } => *since = None,
+                EventKind::Missed {
+                    what,
+                    reliable: true,
+                } if what == wanted => {
+                    let since = since.filter(|_| self.lacks_nothing(event.client, event.at));
+                    asked.extend(since.map(|connected_since| HadToAsk {
+                        receiver: self.name(event.client),
+                        lack: what,
+                        at: event.at,
+                        connected_since,
+                    }));
+                }
+                _ => {}
+            }
+        }
+        asked
+    }
+
+    /// Whether nothing that is promised to come by itself can be lacked by a client at this time.
+    fn lacks_nothing(&self, client: ClientId, at: Time) -> bool {
+        let Some(live) = self.history.bounds.live else {
+            return false;
+        };
+        let from = self.struck_since(client, at);
+        let has_room = || {
+            let receivers = self.receivers();
+            let receiver = &receivers[client.0 as usize];
+            self.is_kept(live, receiver, from, at) || self.has_room(live, receiver, from, at)
+        };
+        self.is_free(client)
+            && !self.is_limited()
+            && !self.conditions.disturbed(client, from, at)
+            && has_room()
     }
 
     /// Whether a client may ask so seldom that it has to wait for what it is behind with.

@@ -232,6 +232,7 @@ mod tests {
                 kind: MessageKind::Message,
                 size: None,
                 echo: true,
+                nickname: None,
             },
         )
     }
@@ -254,6 +255,8 @@ mod tests {
                 room: "lobby".to_owned(),
                 sender: "bob".to_owned(),
                 content: content.to_owned(),
+                kind: None,
+                nickname: None,
             },
         )
     }

@@ -480,6 +480,7 @@ mod tests {
             kind,
             size: None,
             echo: true,
+            nickname: None,
         }
     }
 

@@ -657,6 +657,7 @@ mod tests {
             kind: squall_guarantees::MessageKind::Message,
             size: None,
             echo: true,
+            nickname: None,
         };
         let acknowledged = EventKind::Ok {
             operation: OperationId(0),

@@ -262,7 +262,10 @@ fn duration(drawing: &Drawing, dice: &mut Dice) -> u64 {
 fn details((kind, about): (&str, About), drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
     // A server that is away for long is one that others have to stand in for.
     let takes_away = about.ends_programs || ["partition", "hold"].contains(&kind);
-    let lasts = match drawing.document.has("cluster") && takes_away && dice.chance(0.3) {
+    let stands_in = drawing.document.has("cluster") && takes_away;
+    // And on a disk that is full for long, patience comes to its end.
+    let is_of_disk = kind.starts_with("disk-");
+    let lasts = match (stands_in || is_of_disk) && dice.chance(0.3) {
         true => dice.between(30_000, 120_000),
         false => duration(drawing, dice),
     };

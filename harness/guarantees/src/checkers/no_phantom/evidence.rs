@@ -59,11 +59,16 @@ pub enum Flaw {
     NotToBeStored,
     /// It was sent as something else: a message, a join, a leave, a nickname.
     OtherKind,
+    /// It brings another nickname than its sender asked for.
+    OtherNickname {
+        /// The one asked for, if any.
+        nickname: Option<String>,
+    },
 }
 
 impl Proof for Phantom {
     const KIND: &'static str = "phantom";
-    const FIELDS: &'static str = "`message` as the server reports it; `place`: `kind` is `receiver` (with `receiver`, `at`) or `database`; `flaw`: `kind` is `never-sent`, `not-yet-sent`, `other-sender` (with `sender`), `other-room` (with `room`), `not-entitled`, `own-echo`, `not-to-be-stored` or `other-kind`";
+    const FIELDS: &'static str = "`message` as the server reports it; `place`: `kind` is `receiver` (with `receiver`, `at`) or `database`; `flaw`: `kind` is `never-sent`, `not-yet-sent`, `other-sender` (with `sender`), `other-room` (with `room`), `not-entitled`, `own-echo`, `not-to-be-stored`, `other-kind` or `other-nickname` (with `nickname`)";
     const VARIETY: &'static [&'static str] = &["flaw", "place"];
 
     fn moment(&self) -> Moment {
@@ -106,6 +111,10 @@ impl fmt::Display for Flaw {
             Flaw::OwnEcho => f.write_str("but it was for everybody but its sender"),
             Flaw::NotToBeStored => f.write_str("but it must not be stored"),
             Flaw::OtherKind => f.write_str("but it was sent as something else"),
+            Flaw::OtherNickname { nickname } => match nickname {
+                Some(nickname) => write!(f, "but its sender asked for the nickname {nickname}"),
+                None => f.write_str("but its sender asked for no nickname"),
+            },
         }
     }
 }
