@@ -317,6 +317,7 @@ impl Chat {
                 }
             }),
             allowance: Some(self.limits.allowance()),
+            tells_commits: true,
             heartbeat: Some(self.ping_interval.min()),
             keep_alive: Some(KEEP_ALIVE),
             // In everybody's and in its own it is whatever it joins.

@@ -472,6 +472,10 @@ pub struct Bounds {
     /// message at once; none if no more is promised than to those whose queue is full.
     #[serde(default)]
     pub live: Option<Live>,
+    /// Whether a server tells when it has stored something: a row of which none has told is there
+    /// although its server was told by the disk that it is not.
+    #[serde(default)]
+    pub tells_commits: bool,
     /// How many messages a client may send per second, over time, and how many at once; none if
     /// nothing is said.
     #[serde(default)]
@@ -529,6 +533,7 @@ impl Default for Bounds {
             prompt: None,
             live: None,
             allowance: None,
+            tells_commits: false,
             heartbeat: None,
             keep_alive: None,
             rooms: None,

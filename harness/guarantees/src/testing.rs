@@ -748,6 +748,12 @@ impl Chat {
         self
     }
 
+    /// The server tells when it has stored something.
+    pub(crate) fn tells_commits(mut self) -> Self {
+        self.history.bounds.tells_commits = true;
+        self
+    }
+
     /// Who is not disturbed is told within this time of who comes or goes.
     pub(crate) fn news(mut self, bound: u64) -> Self {
         self.history.bounds.news = Some(Time::from_millis(bound));

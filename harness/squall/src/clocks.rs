@@ -161,13 +161,20 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         heartbeat: (bounds.heartbeat).map(|bound| in_world(bound, fastest)),
         keep_alive: (bounds.keep_alive).map(|time| in_world(time, slowest)),
         rooms: bounds.rooms,
+        tells_commits: bounds.tells_commits,
         connections: bounds.connections,
         failover: (bounds.failover).map(|bound| in_world(bound, slowest)),
         // It is the scenario's, in the time of the world.
         latency: bounds.latency,
-        // What a wrong clock lets through is not specified.
-        allowance: bounds.allowance.filter(|_| (slowest, fastest) == (0, 0)),
+        // A second of a fast clock is shorter.
+        allowance: (bounds.allowance).map(|(rate, burst)| (in_a_second(rate, fastest), burst)),
     }
+}
+
+/// How often something may happen in a second of the world that may happen so often in one of a
+/// clock that is too fast by these millionths.
+fn in_a_second(rate: u32, ppm: i32) -> u32 {
+    (f64::from(rate) * (1e6 + f64::from(ppm)) / 1e6).ceil() as u32
 }
 
 #[cfg(test)]
@@ -200,5 +207,16 @@ mod tests {
         let first = stretch(first, [1_000_000, -500_000].into_iter());
         assert_eq!(first.backoff_first, Some(second * 4));
         assert_eq!(stretch(bounds.clone(), std::iter::empty()), bounds);
+        let little = Bounds {
+            allowance: Some((5, 4)),
+            ..bounds
+        };
+        let of = |drifts: [i32; 2]| stretch(little.clone(), drifts.into_iter()).allowance;
+        assert_eq!(of([500_000, -500_000]), Some((8, 4)));
+        assert_eq!(
+            of([-500_000, 0]),
+            Some((5, 4)),
+            "who may say little is still limited"
+        );
     }
 }

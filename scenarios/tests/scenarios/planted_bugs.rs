@@ -148,7 +148,7 @@ const WITHIN: [(Guarantee, &str, &str, &str); 6] = {
                         [client.bob]\nlink = { rate = '32kbit', loss = 0.02 }\n\
                         [client.carol]\nlink = { rate = '32kbit', loss = 0.02 }";
     // Who may ask for little waits for the next page.
-    const LITTLE: &str = "[chat]\nrate = 20\nburst = 3\npage = 1";
+    const LITTLE: &str = "[chat]\nrate = 40\nburst = 30\npage = 1";
     const STILL: &str = "[[fault]]\nkind = 'pause'\nvictims = 'server'\nat = '25s'\nfor = '3s'";
     [
         (
@@ -163,7 +163,7 @@ const WITHIN: [(Guarantee, &str, &str, &str); 6] = {
         (
             DurabilityToDelivery,
             "pages-on-a-timer",
-            "clock-drift",
+            "catch-up-after-partition",
             LITTLE,
         ),
         // Who has asked may be sent more than that, on this connection.

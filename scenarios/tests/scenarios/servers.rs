@@ -3,7 +3,7 @@
 use crate::scenario;
 use squall::{Scenario, run};
 use squall_cli::SYSTEMS;
-use squall_guarantees::EventKind;
+use squall_guarantees::{EventKind, Guarantee, Verdict, check};
 use std::collections::BTreeMap;
 
 #[test]
@@ -63,4 +63,38 @@ fn only_servers_that_there_are_have_something_of_their_own() {
         what("server.server.max-connections = 3"),
         ["`server` is no server of a cluster"]
     );
+}
+
+/// SQLite's log may have all of a transaction whose last write failed: whoever opens the file next
+/// finds messages of which the server that lives knows that they are not there.
+#[test]
+fn nobody_waits_for_what_is_found_only_by_who_opens_the_database_again() {
+    let scenario = scenario(
+        r#"
+        [chat]
+        to-server = "at-most-once"
+        transport = "websocket"
+        [workload]
+        messages = 60
+        interval = "0ms..3ms"
+        [[fault]]
+        kind = "disk-error"
+        victims = "server"
+        at = "500ms"
+        for = "8s"
+        write = 0.2
+        "#,
+    );
+    let mut found = 0;
+    for seed in 1..=20 {
+        let history = run(&scenario.plan(seed))
+            .expect("it comes to its end")
+            .history;
+        found += usize::from(history.database.iter().any(|row| row.stored_at.is_none()));
+        let mut verdicts = check(&history).into_iter();
+        let durability = verdicts.find(|it| it.0 == Guarantee::DurabilityToDelivery);
+        let is_violated = matches!(durability, Some((_, Verdict::Violated(_))));
+        assert!(!is_violated, "seed {seed}: {durability:?}");
+    }
+    assert!(found > 0, "no disk has failed at that moment");
 }

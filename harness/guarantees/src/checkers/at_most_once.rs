@@ -1,7 +1,8 @@
 //! At most once: no incarnation of a receiver handles a message twice, and to none is sent again,
 //! unasked, what it has handled: that it leaves this out is no excuse.
 //!
-//! Who has asked for what it lacks on a connection may be sent more than that. Where a connection
+//! Who has asked for what it lacks on a connection may be sent more than that, and so may one whom a
+//! fault has struck: what a broker was kept from telling comes late to a server. Where a connection
 //! itself may repeat or lose something, nothing is said about what comes again on it.
 //! Does not look at how often a message is stored (exactly-once does), nor at whether it was ever
 //! sent (no-phantom does). A receiver that restarts has forgotten what it handled, and may handle
@@ -61,6 +62,10 @@ fn check_repetitions(index: &Index<'_>, findings: &mut Findings) {
                 let Some(id) = index.find(content) else {
                     continue;
                 };
+                let struck_since = index.struck_since(event.client, event.at);
+                if (index.conditions).disturbed(event.client, struck_since, event.at) {
+                    continue;
+                }
                 findings.add(event.at, || SentAgain {
                     message: index.message(id),
                     receiver: index.name(event.client),
@@ -103,6 +108,18 @@ mod tests {
             .disconnected(30, "bob")
             .connected(40, "bob");
         insta::assert_snapshot!(again(back).verdict(AtMostOnce), @"violated: bob had handled `m1` (from alice to room lobby, sent at 0.010 s), and was sent it again at 0.060 s, unasked.");
+    }
+
+    #[test]
+    fn what_a_fault_has_delayed_may_come_again() {
+        let struck = |until| {
+            let chat = chat(["alice", "bob"]).sent(10, "alice", ["m1"]);
+            let chat = chat.handled(20, "bob", ["m1"]);
+            let chat = chat.disturbed(1_000, Some(until), None);
+            chat.repeated(10_000, "bob", "m1", true).verdict(AtMostOnce)
+        };
+        insta::assert_snapshot!(struck(5_000), @"held: 1 delivery to 1 receiver");
+        insta::assert_snapshot!(struck(4_999), @"violated: bob had handled `m1` (from alice to room lobby, sent at 0.010 s), and was sent it again at 10.000 s, unasked.");
     }
 
     #[test]

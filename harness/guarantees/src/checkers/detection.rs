@@ -56,7 +56,6 @@ fn check_haste(index: &Index<'_>, findings: &mut Findings) {
             | EventKind::Delivered { .. }
             | EventKind::Online { .. }
             | EventKind::Offline { .. }
-            | EventKind::Missed { .. }
             | EventKind::Repeated { .. }
             | EventKind::Ok {
                 acknowledged: true, ..
@@ -278,10 +277,10 @@ fn sessions_of_clients<'h>(index: &Index<'h>) -> Vec<Vec<ServedSession<'h>>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::EndCause;
     use crate::Guarantee::Detection;
     use crate::Lost::{BothWays, ToClient, ToServer};
     use crate::testing::chat;
+    use crate::{EndCause, Lack};
 
     // In the chats of these tests the client has 4 s to notice, and the server 3 s.
 
@@ -525,6 +524,13 @@ mod tests {
                 .verdict(Detection)
         };
         insta::assert_snapshot!(told(14_095), @"not exercised");
+        // Who asks again because nothing comes has heard nothing.
+        let asks = chat(["alice"])
+            .silent_after(4_000)
+            .connected(10_000, "alice");
+        let asks = asks.missed(13_000, "alice", Lack::Messages, true);
+        let asks = asks.disconnected_because(14_000, "alice", EndCause::TimedOut);
+        insta::assert_snapshot!(asks.verdict(Detection), @"not exercised");
         insta::assert_snapshot!(told(14_094), @"violated: alice told of a silence at 14.094 s, and had heard something at 10.100 s; a silence has to be 4.000 s long.");
     }
 }

@@ -402,18 +402,17 @@ mod tests {
 
     #[test]
     fn is_violated_by_who_had_to_ask_for_news_though_nothing_kept_it_away() {
-        let asked = |packets, what| {
-            let chat = chat(["alice", "bob"]).presence(8_000).live(1_000, packets);
+        let asked = |what| {
+            let chat = chat(["alice", "bob"]).presence(8_000).live(1_000, 8);
             let chat = chat.shown(1_000, "alice", ["alice", "bob"]);
             let chat = chat.shown(1_000, "bob", ["alice", "bob"]);
             chat.missed(20_000, "bob", what, true).verdict(Presence)
         };
-        insta::assert_snapshot!(asked(8, Lack::News), @"violated: bob lacked news of who has come and gone and had to ask at 20.000 s, connected since 0.000 s, undisturbed and with room in its queue.");
+        insta::assert_snapshot!(asked(Lack::News), @"violated: bob lacked news of who has come and gone and had to ask at 20.000 s, connected since 0.000 s, undisturbed and with room in its queue.");
         assert!(
-            !asked(8, Lack::Messages).contains("ask"),
+            !asked(Lack::Messages).contains("ask"),
             "durability-to-delivery is asked"
         );
-        assert!(!asked(1, Lack::News).contains("ask"), "its queue was full");
     }
 
     #[test]

@@ -258,7 +258,8 @@ impl<'h> Index<'h> {
             .filter_map(|(id, content)| Some((content.rows.first()?.id, id)))
             .collect();
         rows.sort_unstable();
-        let tells = (self.history.database.iter()).any(|row| row.stored_at.is_some());
+        let tells = self.history.bounds.tells_commits
+            || (self.history.database.iter()).any(|row| row.stored_at.is_some());
         let mut known_later: Option<Time> = None;
         for &(_, id) in rows.iter().rev() {
             let content = &mut self.contents[id as usize];
@@ -619,6 +620,10 @@ mod tests {
         let one = one.stored(["m1"]).committed(45).stored(["m2"]);
         insta::assert_snapshot!(stored(one.clone().unacknowledged(30, "m2")), @"0.045 s -");
         insta::assert_snapshot!(stored(one.acknowledged(50, "m2")), @"0.045 s 0.050 s");
+        // It reports commits, and has reported none.
+        let sent = two().unacknowledged(30, "m1");
+        insta::assert_snapshot!(stored(sent.clone().tells_commits()), @"- -");
+        insta::assert_snapshot!(stored(sent), @"0.030 s -");
         // A message without a row is not stored, whoever handles it.
         let lost = chat(["alice", "bob"]).sent(10, "alice", ["m1", "m2"]);
         insta::assert_snapshot!(stored(lost.acknowledged(20, "m1").handled(21, "bob", ["m2"])), @"- -");
