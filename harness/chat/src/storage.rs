@@ -434,25 +434,25 @@ impl Database {
         Ok(found)
     }
 
-    /// The id of the last message, up to this one, that is for a reader in these rooms; zero if there
-    /// is none.
+    /// The id of the last message, up to this one, that is for a user in these rooms; zero if
+    /// there is none.
     ///
     /// # Errors
     ///
     /// [`StorageError::Sqlite`] if it could not be read.
     pub fn last_for(
         &self,
-        reader: &str,
+        user: &str,
         rooms: &BTreeMap<String, i64>,
         upto: i64,
     ) -> Result<i64, StorageError> {
         let last_in = |room: &str, first: i64| {
             let mut select = self.connection.prepare_cached(
                 "SELECT coalesce(max(id), 0) FROM messages WHERE room = :room
-                 AND id BETWEEN :first AND :upto AND (echo OR sender <> :reader)",
+                 AND id BETWEEN :first AND :upto AND (echo OR sender <> :user)",
             )?;
             let parameters = named_params! {
-                ":room": room, ":first": first, ":upto": upto, ":reader": reader,
+                ":room": room, ":first": first, ":upto": upto, ":user": user,
             };
             select.query_row(parameters, |row| row.get(0))
         };

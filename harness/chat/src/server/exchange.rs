@@ -140,8 +140,8 @@ impl Exchange {
         self.tell_no_more_than_was_for_them()
     }
 
-    /// A session that waits has been sent everything up to an id, which may be that of a message for
-    /// others. A beat with it would make its client ask for what it does not lack.
+    /// A session that waits has been sent everything up to an id, which may be that of a message
+    /// for others. A beat with it would make its client ask for what it does not lack.
     fn tell_no_more_than_was_for_them(&mut self) -> Result<(), StorageError> {
         for &number in self.waiting.values() {
             if let Some(session) = self.sessions.get_mut(number) {

@@ -1,9 +1,9 @@
 //! At most once: no incarnation of a receiver handles a message twice, and to none is sent again,
 //! unasked, what it has handled: that it leaves this out is no excuse.
 //!
-//! Who has asked for what it lacks on a connection may be sent more than that, and so may one whom a
-//! fault has struck: what a broker was kept from telling comes late to a server. Where a connection
-//! itself may repeat or lose something, nothing is said about what comes again on it.
+//! Who has asked for what it lacks on a connection may be sent more than that, and so may one whom
+//! a fault has struck: what a broker was kept from telling comes late to a server. Where a
+//! connection itself may repeat or lose something, nothing is said about what comes again on it.
 //! Does not look at how often a message is stored (exactly-once does), nor at whether it was ever
 //! sent (no-phantom does). A receiver that restarts has forgotten what it handled, and may handle
 //! it again.

@@ -6,8 +6,8 @@
 //! not restart the clock, and being absent at the end is no excuse. Where more is promised to a
 //! receiver that stays connected while nothing disturbs it, such a receiver gets less time, on a
 //! link without losses and without a rate; one whose queue has room gets the least
-//! (`index/live.rs`), and must not have to ask for what it lacks. Does not look at messages that are not stored (at-least-once does), nor at
-//! duplicates.
+//! (`index/live.rs`), and must not have to ask for what it lacks. Does not look at messages that
+//! are not stored (at-least-once does), nor at duplicates.
 
 use crate::evidence::{HandledLate, NotHandled};
 use crate::index::{Due, Index};

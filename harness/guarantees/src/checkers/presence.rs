@@ -9,8 +9,8 @@
 //! stands still does not count, but excuses nothing else of a stretch. A user with several devices
 //! is online while one of them is, and offline while all of them are. Where more is promised, less
 //! time is given to an observer that nothing disturbs and whose queue has room, from when client
-//! and server agree: news does not wait for a beat, and nobody has to ask for it. Peers that the history says nothing about are
-//! not looked at.
+//! and server agree: news does not wait for a beat, and nobody has to ask for it. Peers that the
+//! history says nothing about are not looked at.
 
 mod evidence;
 

@@ -85,9 +85,9 @@ impl Index<'_> {
         before.max(begun_at.max().unwrap_or_default())
     }
 
-    /// Everybody who had to ask for what it lacked though nothing kept it from it: it was connected,
-    /// by something that loses nothing, nothing had disturbed it, and its queue had room. Who is
-    /// served does not have to ask.
+    /// Everybody who had to ask for what it lacked though nothing kept it from it: it was
+    /// connected, by something that loses nothing, nothing had disturbed it, and its queue had
+    /// room. Who is served does not have to ask.
     pub(crate) fn had_to_ask(&self, wanted: Lack) -> Vec<HadToAsk> {
         let mut connected_since = vec![None; self.history.clients.len()];
         let mut asked = Vec::new();
