@@ -78,7 +78,14 @@ impl Checker for Convergence {
                 }
             }
         }
-        findings.verdict(|| format!("no two of {} have shown anything of one object", self.who))
+        findings.verdict(|| {
+            let who = &self.who;
+            if members.is_empty() {
+                format!("no machine or group is called {who}")
+            } else {
+                format!("no two of {who} have shown anything of one object")
+            }
+        })
     }
 }
 
@@ -101,6 +108,12 @@ mod tests {
     fn what_they_show_in_the_end_counts() {
         insta::assert_snapshot!(judge(replicas().shows(9, "replica-2", "sum", "3")), @"held in 1 case");
         insta::assert_snapshot!(judge(replicas()), @"violated: replica-1 shows 3 for `sum` since 1.000 s, and replica-2 shows 2 since 2.000 s.");
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_is_told() {
+        let verdict = converges("sum").check(&replicas().history()).to_string();
+        insta::assert_snapshot!(verdict, @"not put to the test: no machine or group is called sum");
     }
 
     #[test]

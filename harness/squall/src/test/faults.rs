@@ -150,9 +150,14 @@ impl Fault {
     #[track_caller]
     pub fn lasting(mut self, time: impl Times) -> Self {
         assert!(
-            self.kind.lasts(),
+            !self.kind.ends_programs(),
             "this fault ends as soon as it begins; when the program is started again is set with \
              `restarting_after`"
+        );
+        assert!(
+            self.kind.lasts(),
+            "a {} takes no time, and stays",
+            self.kind.word()
         );
         self.lasts = time.setting();
         self
@@ -165,6 +170,11 @@ impl Fault {
     /// If it does not end programs.
     #[track_caller]
     pub fn restarting_after(mut self, time: impl Times) -> Self {
+        assert!(
+            self.kind.ends_programs() || self.kind.lasts(),
+            "a {} ends no program, and takes no time",
+            self.kind.word()
+        );
         assert!(
             self.kind.ends_programs(),
             "this fault ends no program; how long it lasts is said by `lasting`"
@@ -546,5 +556,26 @@ impl Network {
             loss: Loss::from(dice.chance("network, losses", self.loss)),
             ..Link::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Who {
+        super::super::who::Machine::new(0, [192, 168, 0, 1].into()).into()
+    }
+
+    #[test]
+    #[should_panic(expected = "a new address takes no time, and stays")]
+    fn a_new_address_is_not_said_to_restart_a_program() {
+        let _ = new_address(server()).lasting(5);
+    }
+
+    #[test]
+    #[should_panic(expected = "a new address ends no program, and takes no time")]
+    fn a_new_address_is_not_said_to_last() {
+        let _ = new_address(server()).restarting_after(5);
     }
 }
