@@ -106,4 +106,5 @@ planted! {
     "sent-twice" SentTwice breaks AtMostOnce in "ordering-websocket" by [];
     "counted-not-sent" CountedNotSent breaks DurabilityToDelivery in "ordering-websocket" by [];
     "kind-forgotten" KindForgotten breaks NoPhantom in "join-and-leave-messages" by ["join", "leave"];
+    "stored-in-silence" StoredInSilence breaks DurabilityToDelivery in "duplicated-packets" by [];
 }

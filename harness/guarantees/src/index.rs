@@ -36,6 +36,8 @@ pub(crate) struct Index<'h> {
     /// When the last of each client's messages ended, by client number, and its place in the order
     /// of all.
     last_endings: Vec<Option<(u32, Time)>>,
+    /// Whether there are several servers.
+    is_cluster: bool,
 }
 
 /// What is known about one content, that is, about one message.
@@ -130,6 +132,7 @@ impl<'h> Index<'h> {
                 memberships: Memberships::new(history),
                 conditions: Conditions::new(history),
                 last_endings: vec![None; history.clients.len()],
+                is_cluster: false,
             },
             operations: FxHashMap::default(),
             running: vec![None; history.clients.len()],
@@ -374,7 +377,10 @@ impl<'h> Builder<'h> {
             | EventKind::Missed { .. }
             | EventKind::Repeated { .. } => {}
             // The server's view; it says nothing about the client's program.
-            EventKind::SessionOpened { .. } | EventKind::SessionClosed { .. } => {}
+            EventKind::SessionOpened { server, .. } => {
+                self.index.is_cluster |= !server.is_empty();
+            }
+            EventKind::SessionClosed { .. } => {}
         }
     }
 

@@ -194,6 +194,9 @@ pub enum Bug {
     CountedNotSent,
     /// *No phantom.* The server delivers joins, leaves and nicknames as plain messages.
     KindForgotten,
+    /// *Durability to delivery.* The server stores messages, and neither sends them nor tells that
+    /// they are stored.
+    StoredInSilence,
 }
 
 impl Bug {
@@ -207,7 +210,7 @@ impl Bug {
 /// The counts, indexed by mistake.
 static REACHED: [AtomicU64; COUNT] = [const { AtomicU64::new(0) }; COUNT];
 
-const COUNT: usize = Bug::KindForgotten as usize + 1;
+const COUNT: usize = Bug::StoredInSilence as usize + 1;
 
 thread_local! {
     /// The mistake made by programs on this thread.

@@ -140,7 +140,7 @@ fn is_seen_beside(excuse: Excuse, guarantee: Guarantee, planted: (&str, &str, &s
 }
 
 /// Where a bound gives more time: a bug that would hide within it.
-const WITHIN: [(Guarantee, &str, &str, &str); 6] = {
+const WITHIN: [(Guarantee, &str, &str, &str); 8] = {
     use Guarantee::*;
     const LOSSES: &str = "[link]\nloss = 0.02";
     // A heartbeat may wait behind messages that are sent again.
@@ -149,6 +149,8 @@ const WITHIN: [(Guarantee, &str, &str, &str); 6] = {
                         [client.carol]\nlink = { rate = '32kbit', loss = 0.02 }";
     // Who may ask for little waits for the next page.
     const LITTLE: &str = "[chat]\nrate = 40\nburst = 30\npage = 1";
+    const SLOW_DISK: &str = "[[fault]]\nkind = 'disk-slow'\nvictims = 'clients'\n\
+                             write = '50ms'\nat = '1s'\nfor = '60s'";
     const STILL: &str = "[[fault]]\nkind = 'pause'\nvictims = 'server'\nat = '25s'\nfor = '3s'";
     [
         (
@@ -168,6 +170,20 @@ const WITHIN: [(Guarantee, &str, &str, &str); 6] = {
         ),
         // Who has asked may be sent more than that, on this connection.
         (AtMostOnce, "sent-twice", "small-limits", ""),
+        // What comes again may have been delayed by a fault, but not on a connection after it.
+        (
+            AtMostOnce,
+            "recovery-replayed-twice",
+            "recovery-websocket",
+            "",
+        ),
+        // Who writes to a slow disk is behind what is noted of it.
+        (
+            Detection,
+            "hasty-watchdog",
+            "heartbeat-detects-silence",
+            SLOW_DISK,
+        ),
     ]
 };
 

@@ -3,7 +3,7 @@
 use crate::scenario;
 use squall::{Scenario, run};
 use squall_cli::SYSTEMS;
-use squall_guarantees::{EventKind, Guarantee, Verdict, check};
+use squall_guarantees::{Event, EventKind, Guarantee, Verdict, check};
 use std::collections::BTreeMap;
 
 #[test]
@@ -63,6 +63,40 @@ fn only_servers_that_there_are_have_something_of_their_own() {
         what("server.server.max-connections = 3"),
         ["`server` is no server of a cluster"]
     );
+}
+
+#[test]
+fn nobody_asks_for_what_was_said_to_others_before_the_server_ended() {
+    let scenario = scenario(
+        r#"
+        chat.recovery = "sqlite"
+        chat.transport = "websocket"
+        workload.messages = 0
+        [[message]]
+        from = "alice"
+        does = "private"
+        to = "carol"
+        at = "3s"
+        [[fault]]
+        kind = "kill"
+        victims = "server"
+        at = "4s"
+        for = "1s"
+        "#,
+    );
+    let history = run(&scenario.plan(1)).expect("it comes to its end").history;
+    let back = |event: &&Event| {
+        matches!(
+            event.kind,
+            EventKind::Connected {
+                recovered: true,
+                ..
+            }
+        )
+    };
+    assert_eq!(history.events.iter().filter(back).count(), 3);
+    let asks = |event: &&Event| matches!(event.kind, EventKind::Missed { .. });
+    assert_eq!(history.events.iter().find(asks), None);
 }
 
 /// SQLite's log may have all of a transaction whose last write failed: whoever opens the file next

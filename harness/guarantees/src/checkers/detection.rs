@@ -67,7 +67,18 @@ fn check_haste(index: &Index<'_>, findings: &mut Findings) {
                 let Some(heard_at) = heard.take() else {
                     continue;
                 };
-                if event.at + TOLERANCE < heard_at + bound {
+                let due = heard_at + bound;
+                if event.at + TOLERANCE >= due {
+                    continue;
+                }
+                // What a program does after a wait in the middle of a turn is noted as of its
+                // beginning.
+                let mut standstills = index.history.standstills.iter();
+                if standstills.any(|it| {
+                    it.client == Some(event.client) && it.from <= event.at && due <= it.until
+                }) {
+                    findings.excuse(Excuse::StoodStill);
+                } else {
                     findings.add(event.at, || HastyDetection {
                         client: index.name(event.client),
                         heard_at,
@@ -531,6 +542,17 @@ mod tests {
         let asks = asks.missed(13_000, "alice", Lack::Messages, true);
         let asks = asks.disconnected_because(14_000, "alice", EndCause::TimedOut);
         insta::assert_snapshot!(asks.verdict(Detection), @"not exercised");
+        // A slow disk may have kept its program in one turn until then.
+        let late = |until| {
+            let chat = chat(["alice"])
+                .silent_after(4_000)
+                .connected(10_000, "alice");
+            let chat = chat.standstill(9_000, until, "alice");
+            chat.disconnected_because(12_000, "alice", EndCause::TimedOut)
+                .verdict(Detection)
+        };
+        insta::assert_snapshot!(late(14_000), @"not exercised (1 excused: its program stood still)");
+        insta::assert_snapshot!(late(13_999), @"violated: alice told of a silence at 12.000 s, and had heard something at 10.000 s; a silence has to be 4.000 s long.");
         insta::assert_snapshot!(told(14_094), @"violated: alice told of a silence at 14.094 s, and had heard something at 10.100 s; a silence has to be 4.000 s long.");
     }
 }

@@ -10,7 +10,9 @@
 
 use super::{Content, ContentId, Ending, Incarnation, Index, Invocation};
 use crate::index::Connection;
-use crate::{Client, ClientId, Direction, EndCause, Excuse, NotJudged, Time};
+use crate::{
+    Client, ClientId, Direction, Disturbance, DisturbanceKind, EndCause, Excuse, NotJudged, Time,
+};
 use std::time::Duration;
 
 /// The latest moment at which something has to be done, or why nothing can be said.
@@ -251,22 +253,29 @@ impl<'h> Index<'h> {
     /// order of their ids, so knowing about a later row means knowing about all earlier ones. Where
     /// the server reports its commits, a sender that asked for no acknowledgement knows nothing
     /// about its message's commit: one that failed may be there all the same, when the database is
-    /// opened again.
+    /// opened again. Where no disk and no server ever failed, there is no such row.
     pub(super) fn tell_when_stored(&mut self) {
         let mut rows: Vec<(i64, ContentId)> = (0..)
             .zip(&self.contents)
             .filter_map(|(id, content)| Some((content.rows.first()?.id, id)))
             .collect();
         rows.sort_unstable();
-        let tells = self.history.bounds.tells_commits
-            || (self.history.database.iter()).any(|row| row.stored_at.is_some());
+        let history = self.history;
+        let tells = history.bounds.tells_commits
+            || (history.database.iter()).any(|row| row.stored_at.is_some());
+        let mut disturbances = history.disturbances.iter();
+        let is_of_disk = |it: &Disturbance| it.client.is_none() && it.kind == DisturbanceKind::Disk;
+        // A history may say only when the last fault ended.
+        let is_untold = history.disturbances.is_empty() && !history.healed_at.is_zero();
+        let has_failed =
+            is_untold || !history.server_stops.is_empty() || disturbances.any(is_of_disk);
         let mut known_later: Option<Time> = None;
         for &(_, id) in rows.iter().rev() {
             let content = &mut self.contents[id as usize];
             let ending = content.invocation.as_ref().map(|sent| sent.ending);
             let told = match ending {
                 Some(Ending::Acknowledged(at)) => Some(at),
-                Some(Ending::Sent(at)) if !tells => Some(at),
+                Some(Ending::Sent(at)) if !(tells && has_failed) => Some(at),
                 _ => None,
             };
             let committed = content.rows.iter().filter_map(|row| row.stored_at).min();
@@ -618,12 +627,15 @@ mod tests {
         // The server has reported the first commit, and not the second.
         let one = chat(["alice", "bob"]).sent(10, "alice", ["m1", "m2"]);
         let one = one.stored(["m1"]).committed(45).stored(["m2"]);
-        insta::assert_snapshot!(stored(one.clone().unacknowledged(30, "m2")), @"0.045 s -");
+        let stops = |chat: Chat| chat.server_stopped(20_000);
+        insta::assert_snapshot!(stored(stops(one.clone()).unacknowledged(30, "m2")), @"0.045 s -");
+        // Nothing could have kept it from reporting the second.
+        insta::assert_snapshot!(stored(one.clone().unacknowledged(30, "m2")), @"0.045 s 0.030 s");
         insta::assert_snapshot!(stored(one.acknowledged(50, "m2")), @"0.045 s 0.050 s");
         // It reports commits, and has reported none.
         let sent = two().unacknowledged(30, "m1");
-        insta::assert_snapshot!(stored(sent.clone().tells_commits()), @"- -");
-        insta::assert_snapshot!(stored(sent), @"0.030 s -");
+        insta::assert_snapshot!(stored(stops(sent.clone()).tells_commits()), @"- -");
+        insta::assert_snapshot!(stored(stops(sent)), @"0.030 s -");
         // A message without a row is not stored, whoever handles it.
         let lost = chat(["alice", "bob"]).sent(10, "alice", ["m1", "m2"]);
         insta::assert_snapshot!(stored(lost.acknowledged(20, "m1").handled(21, "bob", ["m2"])), @"- -");

@@ -73,7 +73,7 @@ impl Index<'_> {
     /// behind for longer.
     pub(crate) fn struck_since(&self, client: ClientId, at: Time) -> Time {
         let before = at.saturating_sub(self.history.bounds.delivery);
-        if self.are_servers_several() || self.is_limited() {
+        if self.is_cluster || self.is_limited() {
             return before;
         }
         let lives = self.incarnations.iter();
@@ -138,13 +138,6 @@ impl Index<'_> {
     pub(crate) fn is_limited(&self) -> bool {
         let allowance = self.history.bounds.allowance;
         allowance.is_some_and(|(rate, _)| rate < USUAL_RATE)
-    }
-
-    fn are_servers_several(&self) -> bool {
-        let mut events = self.history.events.iter();
-        events.any(|event| {
-            matches!(&event.kind, EventKind::SessionOpened { server, .. } if !server.is_empty())
-        })
     }
 
     /// Whether nothing keeps news from a receiver between these two: it is connected, nothing
