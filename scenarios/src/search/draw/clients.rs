@@ -39,7 +39,9 @@ pub(super) fn draw(drawing: &mut Drawing) {
         drawing.offer("cluster.servers", |dice| {
             number(dice.weighted(&[(6, 2), (3, 3), (1, 5)]))
         });
-        drawing.sometimes(0.25, "cluster.adapter", |_| "pub-sub".into());
+        drawing.sometimes(0.5, "cluster.adapter", |dice| {
+            dice.weighted(&[(1, "pub-sub"), (1, "redis")]).into()
+        });
         drawing.sometimes(0.5, "cluster.latency", |dice| ms(dice.of_any_size(1, 40)));
     }
     let rooms = match drawing.is(Theme::Rooms) {
