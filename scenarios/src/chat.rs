@@ -346,8 +346,12 @@ impl Chat {
 
     /// The servers' machines that exist whatever the seed.
     fn servers(&self) -> Servers {
-        let cluster = self.cluster.as_ref();
-        cluster.map_or_else(Servers::default, Cluster::servers)
+        let Some(cluster) = &self.cluster else {
+            return Servers::default();
+        };
+        let mut servers = cluster.servers();
+        servers.idle_packets += cluster::renewals(self.recovery, self.recovery_window.min());
+        servers
     }
 }
 

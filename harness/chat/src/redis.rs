@@ -107,6 +107,14 @@ impl Redis {
         last.ids.first().map_or(Ok(0), id)
     }
 
+    /// How far the log goes, given how far it is known to go: what is known is not sent again.
+    pub(crate) async fn log_end_beyond(&self, known: i64) -> io::Result<i64> {
+        match self.read(known, i64::MAX, 1).await?.is_empty() {
+            true => Ok(known),
+            false => self.log_end().await,
+        }
+    }
+
     /// Appends a message, unless the log goes as far as its id already. Returns whether it did.
     pub(crate) async fn append(&self, stored: &StoredMessage) -> io::Result<bool> {
         let entry = [(MESSAGE, serde_json::to_string(&stored.message)?)];
@@ -133,40 +141,47 @@ impl Redis {
         page.ids.iter().map(stored).collect()
     }
 
-    /// Puts a session where other servers find it, until it has expired. Returns false, and does
-    /// not, if another server has it.
-    pub(crate) async fn put_session(
-        &self,
-        session: &Session,
-        record: &str,
-        lasts: Duration,
-    ) -> io::Result<bool> {
-        let lasts = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX);
-        let expires = SetOptions::default().with_expiration(SetExpiry::PX(lasts));
-        let (mut commands, place) = (self.commands.clone(), session.place());
-        let counter = counter(&session.private_id);
+    /// Puts sessions where other servers find them, until they have expired. Returns for each
+    /// whether it did: not if another server has it.
+    pub(crate) async fn put_sessions(&self, due: &[Due]) -> io::Result<Vec<bool>> {
+        let mut again = redis::pipe();
+        for due in due.iter().filter(|due| due.session.is_there) {
+            let options = due.expires().conditional_set(ExistenceCheck::XX);
+            again.set_options(due.session.place(), &due.record, options);
+            let (counter, lasts) = (counter(&due.session.private_id), due.milliseconds());
+            again.pexpire(counter, lasts.cast_signed()).ignore();
+        }
+        let mut put: Vec<Option<String>> = match again.is_empty() {
+            true => Vec::new(),
+            false => (again.query_async(&mut self.commands.clone()).await).map_err(failed)?,
+        };
+        let mut put_again = put.drain(..);
+        let mut all = Vec::with_capacity(due.len());
+        for due in due {
+            let is_put = due.session.is_there && put_again.next().is_some_and(|it| it.is_some());
+            all.push(is_put || self.put_session(due).await?);
+        }
+        Ok(all)
+    }
+
+    /// Puts a session that is not there.
+    async fn put_session(&self, due: &Due) -> io::Result<bool> {
+        let session = &due.session;
+        let (mut commands, counter) = (self.commands.clone(), counter(&session.private_id));
         if session.is_there {
-            let again = expires.clone().conditional_set(ExistenceCheck::XX);
-            let put = commands.set_options(&place, record, again).await;
-            let put: Option<String> = put.map_err(failed)?;
-            if put.is_some() {
-                let lasts = lasts.cast_signed();
-                let () = commands.pexpire(counter, lasts).await.map_err(failed)?;
-                return Ok(true);
-            }
             // Another server has it, or Redis has forgotten it.
             let owner: Option<u64> = commands.get(&counter).await.map_err(failed)?;
             if owner.is_some_and(|owner| owner > session.owner) {
                 return Ok(false);
             }
         }
-        let put = commands.set_options(place, record, expires.clone()).await;
-        let () = put.map_err(failed)?;
-        let new = expires.conditional_set(ExistenceCheck::NX);
+        let put = commands.set_options(session.place(), &due.record, due.expires());
+        let () = put.await.map_err(failed)?;
+        let new = due.expires().conditional_set(ExistenceCheck::NX);
         let counted = commands.set_options(&counter, session.owner, new).await;
         let counted: Option<String> = counted.map_err(failed)?;
         if counted.is_none() {
-            let lasts = lasts.cast_signed();
+            let lasts = due.milliseconds().cast_signed();
             let () = commands.pexpire(counter, lasts).await.map_err(failed)?;
         }
         Ok(true)
@@ -210,6 +225,24 @@ pub(crate) struct Session {
 impl Session {
     fn place(&self) -> String {
         format!("squall:session:{}:{}", self.private_id, self.owner)
+    }
+}
+
+/// A session that is to be put into Redis.
+pub(crate) struct Due {
+    pub(crate) session: Session,
+    pub(crate) record: String,
+    /// How long it lasts there.
+    pub(crate) lasts: Duration,
+}
+
+impl Due {
+    fn expires(&self) -> SetOptions {
+        SetOptions::default().with_expiration(SetExpiry::PX(self.milliseconds()))
+    }
+
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.lasts.as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -14,10 +14,15 @@ use std::pin::Pin;
 /// ([`Session::position`](crate::Session::position)).
 pub trait Elsewhere: Send + Sync + 'static {
     /// Takes the session with this private id from the server that has it, which should then
-    /// [give it up](crate::Recovery::give_up). None if no server has it, or they cannot be asked.
-    /// Of two servers that ask, one gets it at most.
+    /// [give it up](crate::Recovery::give_up). None if no server has it. Of two servers that ask,
+    /// one gets it at most.
     fn take<'a>(&'a self, private_id: &'a str) -> Taking<'a>;
 }
 
 /// What [`Elsewhere::take`] returns.
-pub type Taking<'a> = Pin<Box<dyn Future<Output = Option<SavedSession>> + Send + 'a>>;
+pub type Taking<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<SavedSession>, Unreachable>> + Send + 'a>>;
+
+/// The other servers, or where they keep their sessions, cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreachable;

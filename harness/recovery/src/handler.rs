@@ -7,7 +7,7 @@ use crate::number::Number;
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::wire::Arrival;
-use crate::{Recovery, SocketRef, log};
+use crate::{Recovery, SocketRef, Unreachable, log};
 use serde::Deserialize;
 use socketioxide::SocketError;
 use socketioxide::handler::ConnectHandler;
@@ -59,8 +59,8 @@ where
     ) -> Admission<'a> {
         Box::pin(async move {
             self.recovery.hear_out(&socket, auth.as_ref()).await;
-            self.recovery.fetch(auth.as_ref()).await;
-            let session = self.recovery.open(&socket, auth.as_ref());
+            let fetched = self.recovery.fetch(auth.as_ref()).await;
+            let session = self.recovery.open(&socket, auth.as_ref(), fetched);
             socket.extensions.insert(session.clone());
             if session.recovered() && self.recovery.skips_middlewares() {
                 return Ok(());
@@ -137,23 +137,30 @@ impl Recovery {
     }
 
     /// Takes the session that a client claims from the server that has it, if that is another one.
-    async fn fetch(&self, auth: Option<&Value>) {
+    async fn fetch(&self, auth: Option<&Value>) -> Result<(), Unreachable> {
         let elsewhere = self.0.as_ref().and_then(|shared| shared.elsewhere.as_ref());
         let (Some(elsewhere), Some((private_id, _))) = (elsewhere, Claim::read(auth)) else {
-            return;
+            return Ok(());
         };
         let lacks = self.books().is_some_and(|books| books.lacks(&private_id));
         if lacks
-            && let Some(session) = elsewhere.take(&private_id).await
+            && let Some(session) = elsewhere.take(&private_id).await?
             && let Some(mut books) = self.books()
         {
             // One that cannot be read is none: its client gets a new one.
             drop(books.adopt(session, (Instant::now(), SystemTime::now())));
         }
+        Ok(())
     }
 
-    /// Opens a session for a connection, or gives it the one that its client claims.
-    fn open(&self, socket: &Arc<Socket<RecoveryAdapter>>, auth: Option<&Value>) -> Session {
+    /// Opens a session for a connection, or gives it the one that its client claims, which may have
+    /// been fetched.
+    fn open(
+        &self,
+        socket: &Arc<Socket<RecoveryAdapter>>,
+        auth: Option<&Value>,
+        fetched: Result<(), Unreachable>,
+    ) -> Session {
         self.keep_time();
         let Some(mut books) = self.books() else {
             return Session::plain(socket);
@@ -172,7 +179,10 @@ impl Recovery {
         });
         let (number, claimed): (Number, Result<bool, Refusal>) = match claimed {
             Some(Ok(number)) => (number, Ok(true)),
-            Some(Err(refusal)) => (books.open_session(&namespace, connection), Err(refusal)),
+            Some(Err(refusal)) => {
+                let refusal = fetched.map_or(Refusal::Unreachable, |()| refusal);
+                (books.open_session(&namespace, connection), Err(refusal))
+            }
             None => (books.open_session(&namespace, connection), Ok(false)),
         };
         let ids = books.ids_of(number).expect("it has just been opened");

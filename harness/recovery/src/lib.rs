@@ -109,7 +109,7 @@ mod wires;
 
 pub use adapter::RecoveryAdapter;
 pub use census::Census;
-pub use elsewhere::{Elsewhere, Taking};
+pub use elsewhere::{Elsewhere, Taking, Unreachable};
 pub use handler::Protected;
 pub use options::Options;
 pub use refusal::Refusal;

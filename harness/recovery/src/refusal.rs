@@ -26,6 +26,10 @@ pub enum Refusal {
     /// storage that lasts.
     #[error("the session was another server's, or has ended with this one's last process")]
     ServerRestarted,
+    /// The session may be where other servers keep theirs, and that cannot be reached now. Whoever
+    /// sends its client away has it try again later, with its old session.
+    #[error("where the session may be cannot be reached")]
+    Unreachable,
     /// One side ended the session on purpose.
     #[error("the session was ended on purpose")]
     LeftOnPurpose,

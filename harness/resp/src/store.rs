@@ -70,6 +70,9 @@ impl Store {
         }
         store.file.set_len(whole as u64)?;
         store.file.sync_all()?;
+        // Or its name is lost with the power.
+        let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(store)
     }
 

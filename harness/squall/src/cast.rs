@@ -64,6 +64,9 @@ pub struct Servers {
     pub names: Vec<String>,
     /// Whether there is a broker between them: a machine called [`BROKER`].
     pub broker: bool,
+    /// How many packets each of them and the broker exchange per second, at most, while nobody says
+    /// anything: signs of life.
+    pub idle_packets: u64,
 }
 
 impl Default for Servers {
@@ -72,16 +75,19 @@ impl Default for Servers {
         Servers {
             names: vec![SERVER.to_owned()],
             broker: false,
+            idle_packets: 0,
         }
     }
 }
 
 impl Servers {
-    /// This many servers, with a broker between them.
-    pub fn around_a_broker(count: u32) -> Self {
+    /// This many servers, with a broker between them, and the packets that each exchanges with it
+    /// per second while nobody says anything.
+    pub fn around_a_broker(count: u32, idle_packets: u64) -> Self {
         Servers {
             names: (1..=count).map(server_name).collect(),
             broker: true,
+            idle_packets,
         }
     }
 

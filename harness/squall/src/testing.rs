@@ -27,7 +27,7 @@ impl System for Unbuilt {
 
     fn servers(&self) -> Servers {
         self.servers
-            .map_or_else(Servers::default, Servers::around_a_broker)
+            .map_or_else(Servers::default, |count| Servers::around_a_broker(count, 8))
     }
 
     fn draw(&self, _: &mut Draw) -> Self {

@@ -153,7 +153,12 @@ impl Cluster {
     /// The machines that exist whatever the seed.
     pub(super) fn servers(&self) -> Servers {
         // A mistake in the file may ask for any number.
-        Servers::around_a_broker(self.servers.min().min(MOST))
+        let servers = self.servers.min().min(MOST);
+        let idle_packets = match self.adapter {
+            Adapter::Log | Adapter::PubSub => 8,
+            Adapter::Redis => 12 + 4 * u64::from(servers),
+        };
+        Servers::around_a_broker(servers, idle_packets)
     }
 
     /// Decides what is open.
@@ -176,5 +181,14 @@ impl Cluster {
     pub(super) fn passing(&self) -> Duration {
         let latencies = self.latencies.iter().map(|latency| latency.min());
         latencies.max().unwrap_or_default() * PASSING
+    }
+}
+
+/// How many packets it takes a server per second to tell Redis that its sessions are still its own:
+/// twenty times in a window.
+pub(super) fn renewals(recovery: RecoveryMode, window: Duration) -> u64 {
+    match recovery {
+        RecoveryMode::Redis => (20.0 * 16.0 / window.as_secs_f64()) as u64,
+        _ => 0,
     }
 }

@@ -191,7 +191,8 @@ fn kind(kind: MessageKind, nickname: Option<&str>) -> squall_guarantees::Message
 
 fn refused(why: Refusal) -> RecoveryRefused {
     match why {
-        Refusal::Unknown => RecoveryRefused::UnknownSession,
+        // Whom it cannot ask about, a server of the chat sends away.
+        Refusal::Unknown | Refusal::Unreachable => RecoveryRefused::UnknownSession,
         Refusal::ServerRestarted => RecoveryRefused::ServerRestarted,
         Refusal::LeftOnPurpose => RecoveryRefused::LeftOnPurpose,
         Refusal::Expired => RecoveryRefused::Expired,

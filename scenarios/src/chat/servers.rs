@@ -19,13 +19,17 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 /// The file of the messages, on the disks of the server, or of the servers and the broker.
 const DATABASE: &str = "chat.db";
 
 /// The file of a broker that is a Redis.
 const REDIS: &str = "appendonly.aof";
+/// After what time a Redis that has given up is started again.
+const STARTED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The machines of the server's side.
 pub(super) fn build(chat: &Chat, site: &mut Site<'_>) {
@@ -114,16 +118,22 @@ async fn serve_servers(observer: Observer<ServerEvent>) {
     served.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The program of a broker that is a Redis.
+/// The program of a broker that is a Redis. It gives up when its disk fails, and is started again,
+/// as Debian's is by its supervisor.
 async fn serve_as_redis(observer: Observer<ServerEvent>) {
-    let (listener, stop) = listen().await;
-    let told = Arc::new(move |entry: &Entry| observer(ServerEvent::Stored { id: id(entry) }));
+    let (mut listener, stop) = listen().await;
+    let address = listener.local_addr().expect("it listens");
+    let told: squall_resp::Told =
+        Arc::new(move |entry: &Entry| observer(ServerEvent::Stored { id: id(entry) }));
+    let again_and_again = async {
+        loop {
+            let Err(_) = squall_resp::serve(listener, Path::new(REDIS), told.clone()).await;
+            sleep(STARTED_AGAIN_AFTER).await;
+            listener = TcpListener::bind(address).await.expect("it is free again");
+        }
+    };
     tokio::select! {
-        served = squall_resp::serve(listener, Path::new(REDIS), told) => match served {
-            Ok(never) => match never {},
-            // As if Redis gives up: a finding of the run.
-            Err(error) => panic!("{error}"),
-        },
+        () = again_and_again => {}
         () = stop.requested() => {}
     }
 }

@@ -27,7 +27,7 @@ use crate::wire::{self, Login, PieceRequest, Submission, SyncRequest};
 use bytes::Bytes;
 use socketioxide::extract::{AckSender, TryData};
 use socketioxide::socket::DisconnectReason;
-use squall_recovery::{Recovery as Sessions, RecoveryAdapter, Session, SocketRef};
+use squall_recovery::{Recovery as Sessions, RecoveryAdapter, Refusal, Session, SocketRef};
 use std::convert::Infallible;
 use std::future::{pending, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -139,6 +139,9 @@ impl Shared {
             Some((true, highest)) => highest,
             Some((false, _)) | None => return Err(Denial::NotNow),
         };
+        if session.refusal() == Some(Refusal::Unreachable) {
+            return Err(Denial::NotNow);
+        }
         login.check(&self.options.limits, highest)?;
         if let Some(authenticate) = &self.options.authenticate {
             let mut guest = Guest {

@@ -4,10 +4,10 @@
 //! What is put there is what a server needs to go on: who it is, its rooms, and since when it is
 //! live. What its client has missed is in the log, which all servers have.
 
-use crate::redis::{Redis, Session, Word};
+use crate::redis::{Due, Redis, Session, Word};
 use serde::{Deserialize, Serialize};
 use squall_recovery::{
-    Elsewhere, Memory, Saved, SavedPacket, SavedSession, Storage, StorageError, Taking,
+    Elsewhere, Memory, Saved, SavedPacket, SavedSession, Storage, StorageError, Taking, Unreachable,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,16 +87,23 @@ impl Moves {
         self.books().gone.pop_front()
     }
 
-    /// The next session to be put, with what is to be put and how long it lasts there: for as long
-    /// as its client may stay away, counted from when this server is no longer sure to be alive.
-    pub(super) fn next_due(&self) -> Option<(u64, Session, String, Duration)> {
+    /// The sessions to be put, by number. Each lasts there for as long as its client may stay away,
+    /// counted from when this server is no longer sure to be alive.
+    pub(super) fn all_due(&self) -> BTreeMap<u64, Due> {
         let mut books = self.books();
-        let number = books.due.pop_first()?;
-        let own = &books.sessions[&number];
-        let alive_until = books.alive_until.filter(|_| own.connected);
-        let alive = alive_until.and_then(|until| until.duration_since(SystemTime::now()).ok());
-        let lasts = self.0.window + alive.unwrap_or_default();
-        Some((number, own.place.clone(), own.record.clone(), lasts))
+        let now = SystemTime::now();
+        let alive = (books.alive_until).and_then(|until| until.duration_since(now).ok());
+        let due = std::mem::take(&mut books.due).into_iter().map(|number| {
+            let own = &books.sessions[&number];
+            let alive = alive.filter(|_| own.connected).unwrap_or_default();
+            let due = Due {
+                session: own.place.clone(),
+                record: own.record.clone(),
+                lasts: self.0.window + alive,
+            };
+            (number, due)
+        });
+        due.collect()
     }
 
     /// It is in Redis now.
@@ -114,16 +121,21 @@ impl Moves {
         }
     }
 
-    async fn take_along(&self, private_id: &str) -> Option<SavedSession> {
-        let redis = self.books().redis.clone()?;
-        // If Redis does not answer, the client gets a new session.
-        let (owner, record) = redis.take_session(private_id).await.ok()??;
-        let record: Record = serde_json::from_str(&record).ok()?;
+    async fn take_along(&self, private_id: &str) -> Result<Option<SavedSession>, Unreachable> {
+        let redis = self.books().redis.clone().ok_or(Unreachable)?;
+        let taken = redis.take_session(private_id).await;
+        let Some((owner, record)) = taken.map_err(|_| Unreachable)? else {
+            return Ok(None);
+        };
+        let Ok(record) = serde_json::from_str::<Record>(&record) else {
+            // It is not from one of us.
+            return Ok(None);
+        };
         self.books().taken.insert(private_id.to_owned(), owner);
         // Its last owner hears of it at once, or when it looks after its sessions again.
         let taken = Word::Taken(private_id.to_owned());
         drop(redis.say(self.0.server, &taken).await);
-        Some(SavedSession {
+        Ok(Some(SavedSession {
             number: 0,
             namespace: record.namespace.into(),
             id: record.id,
@@ -133,7 +145,7 @@ impl Moves {
             since: 0,
             floor: None,
             away_since: None,
-        })
+        }))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::handlers::Shared;
 use crate::cluster::{BEAT, Notice, Outcome, PATIENCE, Request};
-use crate::redis::{Redis, Word};
+use crate::redis::{Due, Redis, Word};
 use crate::storage::{NewMessage, StoredMessage};
 use futures_util::{Stream, StreamExt};
 use std::convert::Infallible;
@@ -144,14 +144,14 @@ impl Shared {
         };
         moves.connect(redis);
         loop {
-            while let Some((number, session, record, lasts)) = moves.next_due() {
-                match redis.put_session(&session, &record, lasts).await {
-                    Ok(true) => moves.is_put(number),
-                    Ok(false) => self.sessions.give_up(&session.private_id),
-                    Err(error) => {
-                        moves.put_again(number);
-                        return Err(error);
-                    }
+            let (numbers, due): (Vec<u64>, Vec<Due>) = moves.all_due().into_iter().unzip();
+            let put = redis.put_sessions(&due).await.inspect_err(|_| {
+                numbers.iter().for_each(|&number| moves.put_again(number));
+            })?;
+            for ((number, due), is_put) in numbers.into_iter().zip(due).zip(put) {
+                match is_put {
+                    true => moves.is_put(number),
+                    false => self.sessions.give_up(&due.session.private_id),
                 }
             }
             match moves.next_gone() {
@@ -167,7 +167,8 @@ impl Shared {
         loop {
             // If nothing comes back for long, this connection is given up.
             drop(redis.say(self.number, &Word::Beat).await);
-            let highest = redis.log_end().await?;
+            let known = self.with(|exchange| exchange.highest());
+            let highest = redis.log_end_beyond(known.unwrap_or_default()).await?;
             self.heed(Notice::Beat { highest })?;
             sleep(BEAT).await;
         }

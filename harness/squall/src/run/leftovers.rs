@@ -231,8 +231,6 @@ pub(super) fn of_outboxes(rows: &[Option<u64>], history: &History) -> Vec<Leftov
 /// The most packets that a connection needs for each ping and each beat: over polling, each is an
 /// answer to a request, with a request after it.
 const PACKETS: f64 = 40.0;
-/// What a server and its broker say to each other per second: all of it signs of life.
-const BROKERS_PACKETS: f64 = 8.0;
 /// An allowance for anything else.
 const FURTHER_PACKETS: f64 = 50.0;
 
@@ -265,8 +263,7 @@ pub(super) fn of_network(
         2.0
     };
     let clients = plan.clients.len() as f64 * PACKETS * (seconds / interval + 2.0) * through;
-    let brokers = if servers.broker { BROKERS_PACKETS } else { 0.0 };
-    let brokers = servers.names.len() as f64 * brokers * seconds;
+    let brokers = (servers.names.len() as u64 * servers.idle_packets) as f64 * seconds;
     Some(Leftover {
         holder: "the network".to_owned(),
         what: Held::IdlePackets,
