@@ -192,6 +192,8 @@ pub(crate) fn backoff<'t>(
 const SLACK: Duration = Duration::from_millis(500);
 /// What is not held up arrives within this time.
 const AT_ONCE: Duration = Duration::from_secs(1);
+/// How long a server, or a client, may be busy with something else when there is something for it.
+const LIVE: Duration = Duration::from_millis(300);
 
 /// How long a client waits for an acknowledgement at most, unless it is told to wait longer from
 /// the start.
@@ -311,7 +313,7 @@ impl Chat {
                 let (packets, bytes) = self.limits.queue();
                 let cluster = self.cluster.as_ref();
                 Live {
-                    within: AT_ONCE + cluster.map_or(Duration::ZERO, Cluster::passing),
+                    within: LIVE + cluster.map_or(Duration::ZERO, Cluster::passing),
                     packets,
                     bytes,
                 }

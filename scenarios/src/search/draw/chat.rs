@@ -44,8 +44,6 @@ pub(super) fn draw(drawing: &mut Drawing) {
         drawing.sometimes(if returns { 1.0 } else { usual }, "chat.recovery", |dice| {
             word(dice.weighted(&[(1, "memory"), (kept, "sqlite")]))
         });
-    } else if drawing.document.word("cluster.adapter") == Some("redis") {
-        drawing.sometimes(0.6, "chat.recovery", |_| word("redis"));
     }
     if drawing.document.has("chat.recovery") {
         let longest = if drawing.is(Theme::Returns) {
@@ -153,7 +151,11 @@ fn draw_servers(drawing: &mut Drawing, clients: u64) {
     // A file may leave open which of the others there are.
     for server in drawing.servers().into_iter().take(2) {
         let own = |field: &str| format!("server.{server}.{field}");
-        drawing.sometimes(0.5, &own("latency"), |dice| ms(dice.of_any_size(1, 60)));
+        let farthest = match drawing.document.word("cluster.adapter") {
+            Some("redis") => 8,
+            _ => 60,
+        };
+        drawing.sometimes(0.5, &own("latency"), |dice| ms(dice.of_any_size(1, farthest)));
         for field in ["max-connections", "max-connections-per-address"] {
             drawing.sometimes(0.3, &own(field), |dice| {
                 number(dice.between(clients * 3 + 1, clients * 4 + 4))

@@ -42,7 +42,12 @@ pub(super) fn draw(drawing: &mut Drawing) {
         drawing.sometimes(0.5, "cluster.adapter", |dice| {
             dice.weighted(&[(1, "pub-sub"), (1, "redis")]).into()
         });
-        drawing.sometimes(0.5, "cluster.latency", |dice| ms(dice.of_any_size(1, 40)));
+        // A server appends one message after the other to Redis.
+        let farthest = match drawing.document.word("cluster.adapter") {
+            Some("redis") => 8,
+            _ => 40,
+        };
+        drawing.sometimes(0.5, "cluster.latency", |dice| ms(dice.of_any_size(1, farthest)));
     }
     let rooms = match drawing.is(Theme::Rooms) {
         true => 3,

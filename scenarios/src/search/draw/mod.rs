@@ -147,6 +147,7 @@ mod tests {
         ("chat.to-client = catch-up", DEFAULT),
         ("chat.to-server = exactly-once", DEFAULT),
         ("cluster.adapter = log", DEFAULT),
+        ("chat.recovery = redis", "scenarios of its own play it"),
     ];
 
     #[test]
