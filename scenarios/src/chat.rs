@@ -193,7 +193,7 @@ const SLACK: Duration = Duration::from_millis(500);
 /// What is not held up arrives within this time.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long a server, or a client, may be busy with something else when there is something for it.
-const LIVE: Duration = Duration::from_millis(300);
+const LIVE: Duration = Duration::from_millis(100);
 
 /// How long a client waits for an acknowledgement at most, unless it is told to wait longer from
 /// the start.

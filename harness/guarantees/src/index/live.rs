@@ -12,7 +12,7 @@ use crate::{ClientId, EventKind, Lack, Live, Time};
 use rustc_hash::FxHashSet;
 
 /// How much longer asking may take than where nothing else is said.
-const PATIENCE: u32 = 3;
+const PATIENCE: u32 = 2;
 
 /// How much of a queue is left for what is not counted here: beats, answers, news of who is there.
 const ROOM_FOR_THE_REST: u64 = 4;
