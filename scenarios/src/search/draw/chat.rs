@@ -155,7 +155,9 @@ fn draw_servers(drawing: &mut Drawing, clients: u64) {
             Some("redis") => 8,
             _ => 60,
         };
-        drawing.sometimes(0.5, &own("latency"), |dice| ms(dice.of_any_size(1, farthest)));
+        drawing.sometimes(0.5, &own("latency"), |dice| {
+            ms(dice.of_any_size(1, farthest))
+        });
         for field in ["max-connections", "max-connections-per-address"] {
             drawing.sometimes(0.3, &own(field), |dice| {
                 number(dice.between(clients * 3 + 1, clients * 4 + 4))

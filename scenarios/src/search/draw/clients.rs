@@ -47,7 +47,9 @@ pub(super) fn draw(drawing: &mut Drawing) {
             Some("redis") => 8,
             _ => 40,
         };
-        drawing.sometimes(0.5, "cluster.latency", |dice| ms(dice.of_any_size(1, farthest)));
+        drawing.sometimes(0.5, "cluster.latency", |dice| {
+            ms(dice.of_any_size(1, farthest))
+        });
     }
     let rooms = match drawing.is(Theme::Rooms) {
         true => 3,
