@@ -40,6 +40,9 @@ const MESSAGE: &str = "message";
 /// stream.
 const WAITING: usize = 1024;
 
+/// How many owners before the next one a session is looked for with.
+const OWNERS: usize = 8;
+
 /// Whether this is the URL of a Redis.
 #[must_use]
 pub fn is_redis(url: &str) -> bool {
@@ -187,22 +190,39 @@ impl Redis {
         Ok(true)
     }
 
-    /// Takes a session from the server that has it. Returns the number of its new owner, and what
-    /// was last put.
-    pub(crate) async fn take_session(&self, private_id: &str) -> io::Result<Option<(u64, String)>> {
+    /// Takes a session from the server that has it, unless that is this one (`own`). Returns the
+    /// number of its new owner, and what was last put. At every moment it is in one place: a server
+    /// that ends while it takes it, or does not hear that it has, loses nothing.
+    pub(crate) async fn take_session(
+        &self,
+        private_id: &str,
+        own: Option<&Session>,
+    ) -> io::Result<Option<(u64, String)>> {
         let (mut commands, counter) = (self.commands.clone(), counter(private_id));
-        let there: Option<u64> = commands.get(&counter).await.map_err(failed)?;
-        if there.is_none() {
+        let latest: Option<u64> = commands.get(&counter).await.map_err(failed)?;
+        if latest.is_none_or(|latest| own.is_some_and(|own| own.owner >= latest)) {
             return Ok(None);
         }
         let owner: u64 = commands.incr(&counter, 1).await.map_err(failed)?;
-        let before = Session {
-            private_id: private_id.to_owned(),
-            owner: owner - 1,
-            is_there: true,
-        };
-        let record: Option<String> = commands.get_del(before.place()).await.map_err(failed)?;
-        Ok(record.map(|record| (owner, record)))
+        let own = place(private_id, owner);
+        // Those before may have counted themselves, and not have taken it.
+        for before in (1..owner).rev().take(OWNERS) {
+            let before = place(private_id, before);
+            let taken: Result<(), _> = commands.rename(before, &own).await;
+            match taken {
+                Ok(()) => {
+                    let record: Option<String> = commands.get(&own).await.map_err(failed)?;
+                    return Ok(record.map(|record| (owner, record)));
+                }
+                Err(error) if is_missing(&error) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        if owner == 1 {
+            // It has expired just now.
+            let () = commands.del(&counter).await.map_err(failed)?;
+        }
+        Ok(None)
     }
 
     /// Removes a session, if it is still this owner's.
@@ -224,7 +244,7 @@ pub(crate) struct Session {
 
 impl Session {
     fn place(&self) -> String {
-        format!("squall:session:{}:{}", self.private_id, self.owner)
+        place(&self.private_id, self.owner)
     }
 }
 
@@ -244,6 +264,11 @@ impl Due {
     fn milliseconds(&self) -> u64 {
         u64::try_from(self.lasts.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Where a session is while it has this owner.
+fn place(private_id: &str, owner: u64) -> String {
+    format!("squall:session:{private_id}:{owner}")
 }
 
 /// Where the number of a session's owner is.
@@ -280,6 +305,13 @@ fn is_late(error: &RedisError) -> bool {
     error
         .detail()
         .is_some_and(|detail| detail.contains("equal or smaller"))
+}
+
+/// Redis renames nothing that is not there.
+fn is_missing(error: &RedisError) -> bool {
+    error
+        .detail()
+        .is_some_and(|detail| detail.contains("no such key"))
 }
 
 fn failed(error: RedisError) -> io::Error {

@@ -236,13 +236,17 @@ fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter
         let (admission, entry) = (shared.clone(), shared.clone());
         let admit = move |socket: SocketRef, session: Session, TryData(login): TryData<Login>| {
             let login = login.map_err(|error| error.to_string());
-            let admitted = admission.admit(&socket, &session, login);
-            match (&admitted, line(&socket)) {
-                (Err(Denial::Refused(_)), Some(line)) => line.is_sent_away(),
-                (Err(Denial::NotNow), Some(line)) => line.end(),
-                _ => {}
-            }
+            let admission = admission.clone();
             async move {
+                let mut admitted = admission.admit(&socket, &session, login);
+                if admitted.is_ok() {
+                    admitted = admission.be_found(&session).await;
+                }
+                match (&admitted, line(&socket)) {
+                    (Err(Denial::Refused(_)), Some(line)) => line.is_sent_away(),
+                    (Err(Denial::NotNow), Some(line)) => line.end(),
+                    _ => {}
+                }
                 if let Err(Denial::NotNow) = admitted {
                     // The connection has ended before it could carry a refusal.
                     sleep(FAREWELL).await;

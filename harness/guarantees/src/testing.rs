@@ -886,11 +886,40 @@ impl Chat {
     /// Every session so far belongs to this server.
     pub(crate) fn served_by(mut self, server: &str) -> Self {
         for event in &mut self.history.events {
-            if let EventKind::SessionOpened { server: of, .. } = &mut event.kind {
+            if let EventKind::SessionOpened { server: of, .. }
+            | EventKind::SessionClosed { server: of, .. } = &mut event.kind
+            {
                 server.clone_into(of);
             }
         }
         self
+    }
+
+    /// The client takes its first session along to this server.
+    pub(crate) fn moved(self, at: u64, who: &str, server: &str) -> Self {
+        let session = format!("{who}-1");
+        let opened = EventKind::SessionOpened {
+            session: session.clone(),
+            recovered: true,
+            server: server.to_owned(),
+        };
+        let connected = EventKind::Connected {
+            session,
+            recovered: true,
+            refused: None,
+        };
+        self.event(at, who, opened).event(at, who, connected)
+    }
+
+    /// This server closes the client's first session.
+    pub(crate) fn session_closed_at(self, at: u64, who: &str, server: &str) -> Self {
+        let closed = EventKind::SessionClosed {
+            session: format!("{who}-1"),
+            reason: String::new(),
+            cause: EndCause::TimedOut,
+            server: server.to_owned(),
+        };
+        self.event(at, who, closed)
     }
 
     /// A client's program, or the server's, stands still.

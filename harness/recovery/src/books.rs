@@ -174,11 +174,15 @@ impl Books {
         self.log.tells_positions = true;
     }
 
+    /// Whether the session with this private id is here.
+    pub(crate) fn has(&self, private_id: &str) -> bool {
+        self.by_private_id.contains_key(private_id)
+    }
+
     /// Whether the session with this private id may be another server's.
-    pub(crate) fn lacks(&self, private_id: &str) -> bool {
-        let known = self.by_private_id.contains_key(private_id);
+    pub(crate) fn may_be_anothers(&self, private_id: &str) -> bool {
         let is_one = self.log.gave_out(private_id) || self.log.could_be_anothers(private_id);
-        !known && is_one && private_id.len() <= CLAIM_MAX
+        is_one && private_id.len() <= CLAIM_MAX
     }
 
     /// A session has come from another server, and waits for its client.

@@ -14,8 +14,9 @@ use std::pin::Pin;
 /// ([`Session::position`](crate::Session::position)).
 pub trait Elsewhere: Send + Sync + 'static {
     /// Takes the session with this private id from the server that has it, which should then
-    /// [give it up](crate::Recovery::give_up). None if no server has it. Of two servers that ask,
-    /// one gets it at most.
+    /// [give it up](crate::Recovery::give_up). None if no other server has it. Of two servers that
+    /// ask, one gets it at most. This is also asked about sessions that are here: while this server
+    /// was cut off, another one may have taken them.
     fn take<'a>(&'a self, private_id: &'a str) -> Taking<'a>;
 }
 

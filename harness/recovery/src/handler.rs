@@ -142,15 +142,28 @@ impl Recovery {
         let (Some(elsewhere), Some((private_id, _))) = (elsewhere, Claim::read(auth)) else {
             return Ok(());
         };
-        let lacks = self.books().is_some_and(|books| books.lacks(&private_id));
-        if lacks
-            && let Some(session) = elsewhere.take(&private_id).await?
-            && let Some(mut books) = self.books()
-        {
-            // One that cannot be read is none: its client gets a new one.
-            drop(books.adopt(session, (Instant::now(), SystemTime::now())));
+        let Some((may_be_anothers, is_here)) = self.books().map(|books| {
+            let may_be_anothers = books.may_be_anothers(&private_id);
+            (may_be_anothers, books.has(&private_id))
+        }) else {
+            return Ok(());
+        };
+        if !may_be_anothers {
+            return Ok(());
         }
-        Ok(())
+        // Also where it is here: another server may have had it since, unheard.
+        match elsewhere.take(&private_id).await {
+            Ok(Some(session)) => {
+                self.give_up(&private_id);
+                if let Some(mut books) = self.books() {
+                    // One that cannot be read is none: its client gets a new one.
+                    drop(books.adopt(session, (Instant::now(), SystemTime::now())));
+                }
+                Ok(())
+            }
+            Err(Unreachable) if !is_here => Err(Unreachable),
+            Ok(None) | Err(Unreachable) => Ok(()),
+        }
     }
 
     /// Opens a session for a connection, or gives it the one that its client claims, which may have

@@ -228,6 +228,21 @@ impl Session {
         }
     }
 
+    /// Keeps a new session from now on, and not only once it is live: to be called in a middleware,
+    /// after [`set_data`](Self::set_data). For servers among several
+    /// ([`Elsewhere`](crate::Elsewhere)): as soon as a client knows its session, it may come to
+    /// another server with it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if it could not be kept.
+    pub fn keep(&self) -> Result<(), StorageError> {
+        match self.0.recovery.books() {
+            Some(mut books) => books.write(self.0.number),
+            None => Ok(()),
+        }
+    }
+
     /// Emits an event to this session, which gets it after its recovery if not before. What
     /// socketioxide's own `socket.emit` sends is lost with the connection: it bypasses the adapter.
     ///

@@ -1,7 +1,7 @@
 //! As much of a Redis as the servers of a chat ask for, as a program for a machine of a world.
 //!
 //! It speaks RESP3 and knows streams (`XADD`, `XRANGE`, `XREVRANGE`), channels (`SUBSCRIBE`,
-//! `PUBLISH`, `PUBSUB NUMSUB`) and texts that expire (`SET`, `GET`, `GETDEL`, `INCRBY`, `PEXPIRE`).
+//! `PUBLISH`, `PUBSUB NUMSUB`) and texts that expire (`SET`, `GET`, `RENAME`, `INCRBY`, `PEXPIRE`).
 //! What changes is on the disk before it is answered: `appendonly yes`, `appendfsync always`. If
 //! the disk fails, the program ends, as Redis does.
 //!

@@ -111,12 +111,12 @@ impl Store {
                 let conditions = conditions(&[b"PX", lasts], now);
                 return self.set(key, value, conditions);
             }
-            (b"GETDEL", [key]) => {
-                let value = self.get(key);
-                if self.texts.contains_key(*key) {
-                    self.change(&[b"DEL", key])?;
+            (b"RENAME", [from, to]) => {
+                if !self.texts.contains_key(*from) {
+                    return Ok(Reply::error("ERR no such key"));
                 }
-                value
+                self.change(&[b"RENAME", from, to])?;
+                Reply::Simple("OK")
             }
             (b"DEL", [key]) => {
                 let there = self.texts.contains_key(*key);
@@ -289,6 +289,11 @@ impl Store {
             [b"PEXPIREAT", key, at] => {
                 if let Some(text) = self.texts.get_mut(*key) {
                     text.expires_at = str::from_utf8(at).ok().and_then(|at| at.parse().ok());
+                }
+            }
+            [b"RENAME", from, to] => {
+                if let Some(text) = self.texts.remove(*from) {
+                    self.texts.insert(to.to_vec(), text);
                 }
             }
             [b"DEL", key] => drop(self.texts.remove(*key)),

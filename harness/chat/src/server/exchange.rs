@@ -162,13 +162,21 @@ impl Exchange {
         most: usize,
     ) -> Result<Option<i64>, StorageError> {
         let number = self.waiting.get(state.id()).copied();
-        let is_here = number.or_else(|| self.sessions.find(state.id())).is_some();
+        let number = number.or_else(|| self.sessions.find(state.id()));
+        let is_here = number.is_some_and(|number| {
+            let session = self.sessions.get(number);
+            session.is_some_and(|session| session.state.exists())
+        });
         let kept = state
             .data::<Kept>()
             .filter(|_| !is_here && state.recovered());
         let Some(mut kept) = kept else {
             return Ok(None);
         };
+        // What it was when it was here before, if it was.
+        if let Some(number) = number {
+            self.remove_if_over(number);
+        }
         // An earlier one is of the session that the client had before.
         let handled = state.position().unwrap_or_default().max(kept.upto);
         let missed = (self.database).log_after(handled, most.saturating_add(1))?;
@@ -246,6 +254,23 @@ impl Exchange {
         let waiting = self.waiting.get(state.id()).copied();
         let number = waiting.or_else(|| self.sessions.find(state.id()));
         number.and_then(|number| self.sessions.get(number))
+    }
+
+    /// Notes who a newcomer is before its client is greeted, so that another server can go on with
+    /// the session if this one cannot.
+    pub(super) fn announce(
+        &self,
+        (socket, state): (&SocketRef, &squall_recovery::Session),
+        login: &Login,
+    ) -> Result<(), StorageError> {
+        let memberships = self.database.memberships(&login.name, i64::MAX)?;
+        let connection = (socket.clone(), state.clone());
+        let mut session = ChatSession::new(connection, login.clone(), memberships, &self.limits);
+        if let Some(Welcome(Some(rooms))) = socket.extensions.get::<Welcome>() {
+            session.stay_within(&rooms);
+        }
+        session.keep()?;
+        Ok(state.keep()?)
     }
 
     /// Greets a client. It gets messages from now on, unless it has to catch up first; returns
@@ -372,6 +397,8 @@ impl Exchange {
         for number in self.sessions.numbers() {
             let session = self.sessions.get(number);
             let socket = session.and_then(|session| session.socket.clone());
+            // It waits from now on, not from when its connection has ended.
+            session.inspect(|session| session.state.release());
             self.close(number);
             if let Some(line) = socket.as_ref().and_then(line) {
                 line.end();

@@ -20,6 +20,7 @@ use super::{Census, ServerEvent, ServerOptions, presence};
 use crate::Observer;
 use crate::admission::Guest;
 use crate::cause::{EndCause, Rejection};
+use crate::cluster::PATIENCE;
 use crate::frame;
 use crate::limits::Limits;
 use crate::storage::StorageError;
@@ -176,8 +177,22 @@ impl Shared {
         if self.with(fetches_what_it_missed) == Some(true) {
             session.leave_out_missed();
         }
+        if self.moves.is_some() && !session.recovered() {
+            let announced = self.attempt(|exchange| exchange.announce((socket, session), &login));
+            announced.ok_or(Denial::NotNow)?;
+        }
         socket.extensions.insert(login);
         Ok(())
+    }
+
+    /// Waits until another server could take this session: its client is told that it can come back
+    /// to it, on whichever server.
+    pub(super) async fn be_found(&self, session: &Session) -> Result<(), Denial> {
+        let (Some(moves), Some(private_id)) = (&self.moves, session.private_id()) else {
+            return Ok(());
+        };
+        let found = timeout(PATIENCE, moves.found(private_id)).await;
+        found.map_err(|_| Denial::NotNow)
     }
 
     /// Admits a client. All handlers are registered before the client hears of it.

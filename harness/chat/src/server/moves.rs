@@ -1,5 +1,6 @@
 //! Sessions that clients may take along to another server of the cluster: each server puts its own
-//! into Redis, and takes those whose clients come to it.
+//! into Redis, and takes those whose clients come to it. A client is greeted once its session is
+//! there.
 //!
 //! What is put there is what a server needs to go on: who it is, its rooms, and since when it is
 //! live. What its client has missed is in the log, which all servers have.
@@ -10,6 +11,7 @@ use squall_recovery::{
     Elsewhere, Memory, Saved, SavedPacket, SavedSession, Storage, StorageError, Taking, Unreachable,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
@@ -26,12 +28,16 @@ struct Parts {
     books: Mutex<Books>,
     /// Something is to be put or removed.
     changed: Notify,
+    /// Something has been put, or need not be any more.
+    put: Notify,
 }
 
 #[derive(Default)]
 struct Books {
     redis: Option<Redis>,
     sessions: BTreeMap<u64, Own>,
+    /// By private id.
+    numbers: BTreeMap<String, u64>,
     /// Those of them that are to be put.
     due: BTreeSet<u64>,
     /// Those that are gone.
@@ -45,7 +51,8 @@ struct Books {
 struct Own {
     place: Session,
     record: String,
-    connected: bool,
+    /// When its connection was lost; none if it has one.
+    away_since: Option<SystemTime>,
 }
 
 /// What is put into Redis.
@@ -57,6 +64,13 @@ struct Record {
     data: String,
 }
 
+impl Books {
+    fn place(&self, private_id: &str) -> Option<Session> {
+        let own = self.sessions.get(self.numbers.get(private_id)?)?;
+        Some(own.place.clone())
+    }
+}
+
 impl Moves {
     pub(super) fn new(server: u64, window: Duration) -> Self {
         Self(Arc::new(Parts {
@@ -64,6 +78,7 @@ impl Moves {
             window,
             books: Mutex::default(),
             changed: Notify::new(),
+            put: Notify::new(),
         }))
     }
 
@@ -72,9 +87,12 @@ impl Moves {
         books.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on sessions can be taken from there.
+    /// From now on sessions can be taken from there. All are to be put, because it is not known
+    /// which of them have been.
     pub(super) fn connect(&self, redis: &Redis) {
-        self.books().redis = Some(redis.clone());
+        let mut books = self.books();
+        books.redis = Some(redis.clone());
+        books.due = books.sessions.keys().copied().collect();
     }
 
     /// Waits until there may be something to put or to remove.
@@ -87,21 +105,22 @@ impl Moves {
         self.books().gone.pop_front()
     }
 
-    /// The sessions to be put, by number. Each lasts there for as long as its client may stay away,
-    /// counted from when this server is no longer sure to be alive.
+    /// The sessions to be put, by number. Each lasts there for as long as its client may stay away:
+    /// counted from when it was lost, or this server is no longer sure to be alive.
     pub(super) fn all_due(&self) -> BTreeMap<u64, Due> {
         let mut books = self.books();
         let now = SystemTime::now();
-        let alive = (books.alive_until).and_then(|until| until.duration_since(now).ok());
-        let due = std::mem::take(&mut books.due).into_iter().map(|number| {
+        let alive_until = books.alive_until.unwrap_or(now);
+        let due = std::mem::take(&mut books.due).into_iter();
+        let due = due.filter_map(|number| {
             let own = &books.sessions[&number];
-            let alive = alive.filter(|_| own.connected).unwrap_or_default();
+            let until = own.away_since.unwrap_or(alive_until) + self.0.window;
             let due = Due {
                 session: own.place.clone(),
                 record: own.record.clone(),
-                lasts: self.0.window + alive,
+                lasts: until.duration_since(now).ok().filter(|it| !it.is_zero())?,
             };
-            (number, due)
+            Some((number, due))
         });
         due.collect()
     }
@@ -110,6 +129,20 @@ impl Moves {
     pub(super) fn is_put(&self, number: u64) {
         if let Some(own) = self.books().sessions.get_mut(&number) {
             own.place.is_there = true;
+        }
+        self.0.put.notify_waiters();
+    }
+
+    /// Waits until the other servers could take the session with this private id, or it is gone.
+    pub(super) async fn found(&self, private_id: &str) {
+        loop {
+            let mut put = pin!(self.0.put.notified());
+            put.as_mut().enable();
+            let own = self.books().place(private_id);
+            if own.is_none_or(|own| own.is_there) {
+                return;
+            }
+            put.await;
         }
     }
 
@@ -122,8 +155,12 @@ impl Moves {
     }
 
     async fn take_along(&self, private_id: &str) -> Result<Option<SavedSession>, Unreachable> {
-        let redis = self.books().redis.clone().ok_or(Unreachable)?;
-        let taken = redis.take_session(private_id).await;
+        let (redis, own) = {
+            let books = self.books();
+            (books.redis.clone(), books.place(private_id))
+        };
+        let redis = redis.ok_or(Unreachable)?;
+        let taken = redis.take_session(private_id, own.as_ref()).await;
         let Some((owner, record)) = taken.map_err(|_| Unreachable)? else {
             return Ok(None);
         };
@@ -164,17 +201,21 @@ impl Storage for Moves {
         };
         let record = serde_json::to_string(&record).map_err(StorageError::new)?;
         let mut books = self.books();
-        let owner = books.taken.remove(&session.private_id).unwrap_or(1);
+        let taken = books.taken.remove(&session.private_id);
+        books
+            .numbers
+            .insert(session.private_id.clone(), session.number);
         let own = books.sessions.entry(session.number).or_insert_with(|| Own {
             place: Session {
                 private_id: session.private_id.clone(),
-                owner,
-                is_there: false,
+                owner: taken.unwrap_or(1),
+                // Who takes a session has it in a place of its own at once.
+                is_there: taken.is_some(),
             },
             record: String::new(),
-            connected: false,
+            away_since: None,
         });
-        (own.record, own.connected) = (record, session.away_since.is_none());
+        (own.record, own.away_since) = (record, session.away_since);
         books.due.insert(session.number);
         self.0.changed.notify_one();
         Ok(())
@@ -184,10 +225,14 @@ impl Storage for Moves {
         let mut books = self.books();
         for number in sessions {
             books.due.remove(number);
-            let own = books.sessions.remove(number);
-            books.gone.extend(own.map(|own| own.place));
+            let Some(own) = books.sessions.remove(number) else {
+                continue;
+            };
+            books.numbers.remove(&own.place.private_id);
+            books.gone.push_back(own.place);
         }
         self.0.changed.notify_one();
+        self.0.put.notify_waiters();
         Ok(())
     }
 
@@ -205,7 +250,10 @@ impl Storage for Moves {
     fn tick(&mut self, _: u64, alive_until: SystemTime) -> Result<(), StorageError> {
         let mut books = self.books();
         books.alive_until = Some(alive_until);
-        let connected = books.sessions.iter().filter(|(_, own)| own.connected);
+        let connected = books
+            .sessions
+            .iter()
+            .filter(|(_, own)| own.away_since.is_none());
         let connected: Vec<u64> = connected.map(|(&number, _)| number).collect();
         books.due.extend(connected);
         self.0.changed.notify_one();

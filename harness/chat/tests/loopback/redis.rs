@@ -282,6 +282,46 @@ async fn who_has_missed_very_much_catches_up_page_by_page_at_the_other_server() 
 }
 
 #[tokio::test]
+async fn a_client_that_comes_back_to_its_first_server_gets_what_it_has_missed() {
+    let scratch = Scratch::new("redis-back");
+    let Some(redis) = redis(&scratch) else {
+        return;
+    };
+    let calm = ServerOptions {
+        // It looks for sessions that are gone now and then.
+        ping_interval: Duration::from_secs(20),
+        ping_timeout: Duration::from_secs(20),
+        ..options(&redis)
+    };
+    let first = server("1.db", &scratch, calm.clone()).await;
+    let second = server("2.db", &scratch, calm).await;
+    let (ann, anns) = user("ann", &[&second]).await;
+    opens(first.address).await;
+    let mut bob = Stock::connect(first.address, r#"{"name":"bob","rooms":["lobby"]}"#).await;
+    let greeted = bob.hear_until(|heard| heard.contains("\"pid\"")).await;
+    let private_id = field(&greeted, "\"pid\"");
+    let mut said: u64 = 0;
+    for server in [&second, &first] {
+        send_numbered(&ann, said, said + 5);
+        said += 5;
+        let last = format!("message {}", said - 1);
+        let heard = bob.hear_until(|heard| heard.contains(&last)).await;
+        let (_, offset) = heard.rsplit_once("],\"").expect("its last argument");
+        let offset = offset.split('"').next().expect("it ends");
+        drop(bob);
+        send_numbered(&ann, said, said + 5);
+        said += 5;
+        anns.delivered(said as usize).await;
+        let login = format!(
+            r#"{{"name":"bob","rooms":["lobby"],"pid":"{private_id}","offset":"{offset}"}}"#
+        );
+        bob = Stock::connect(server.address, &login).await;
+        let ids = bob.hear_messages(5).await;
+        assert_eq!(ids, Vec::from_iter(said as i64 - 4..=said as i64));
+    }
+}
+
+#[tokio::test]
 async fn a_server_gives_up_a_session_that_another_one_has_taken() {
     let scratch = Scratch::new("redis-taken");
     let Some(redis) = redis(&scratch) else {
@@ -301,12 +341,10 @@ async fn a_server_gives_up_a_session_that_another_one_has_taken() {
     let mut before = Stock::connect(first.address, r#"{"name":"bob","rooms":["lobby"]}"#).await;
     let greeted = before.hear_until(|heard| heard.contains("\"pid\"")).await;
     let (id, private_id) = (field(&greeted, "40{\"sid\""), field(&greeted, "\"pid\""));
-    // It is put into Redis beside what else the server does.
-    sleep(Duration::from_millis(500)).await;
     let login = format!(r#"{{"name":"bob","rooms":["lobby"],"pid":"{private_id}"}}"#);
     let mut after = Stock::connect(second.address, &login).await;
     let greeted = after.hear_until(|heard| heard.contains("\"pid\"")).await;
-    assert_eq!(field(&greeted, "40{\"sid\""), id);
+    assert_eq!(field(&greeted, "40{\"sid\""), id, "{greeted}");
     assert_eq!(field(&greeted, "\"pid\""), private_id);
     assert!(greeted.contains("\"recovered\":true"), "{greeted}");
     let gone = |events: &[ServerEvent]| {

@@ -275,8 +275,13 @@ fn sessions_of_clients<'h>(index: &Index<'h>) -> Vec<Vec<ServedSession<'h>>> {
                     closed_at: None,
                 });
             }
-            EventKind::SessionClosed { session, .. } => {
-                if let Some(open) = sessions.iter_mut().rfind(|open| open.id == session) {
+            EventKind::SessionClosed {
+                session, server, ..
+            } => {
+                // A client may have taken it along to another server.
+                let is_it =
+                    |open: &&mut ServedSession<'_>| open.id == session && open.server == server;
+                if let Some(open) = sessions.iter_mut().rfind(is_it) {
                     open.closed_at.get_or_insert(event.at);
                 }
             }
@@ -357,6 +362,21 @@ mod tests {
         };
         insta::assert_snapshot!(silence("server-1"), @"not exercised");
         assert!(silence("server-2").starts_with("violated"));
+    }
+
+    #[test]
+    fn asks_the_server_from_which_a_client_has_taken_its_session_along() {
+        let closed_by = |server| {
+            let chat = chat(["alice"]).served_by("server-2");
+            chat.silence(10_000, 20_000, "alice", BothWays)
+                .silent("server-2")
+                .disconnected(11_000, "alice")
+                .moved(11_500, "alice", "server-1")
+                .session_closed_at(13_000, "alice", server)
+                .verdict(Detection)
+        };
+        insta::assert_snapshot!(closed_by("server-2"), @"held: 1 silence noticed");
+        insta::assert_snapshot!(closed_by("server-1"), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-1), but never did.");
     }
 
     #[test]

@@ -149,14 +149,17 @@ fn together<'s>(
     past
 }
 
+/// A server, and a session that it has.
+type Served<'h> = (&'h str, &'h str);
+
 /// Puts a client's story together.
 #[derive(Default, Clone)]
 struct Teller<'h> {
     story: Story,
     connected_since: Option<Time>,
-    sessions: FxHashSet<&'h str>,
+    sessions: FxHashSet<Served<'h>>,
     /// Sessions that were opened while the client was not connected, and that it has not reported.
-    unheard: FxHashSet<&'h str>,
+    unheard: FxHashSet<Served<'h>>,
     /// Since when, and whether online; none while it is unknown.
     state: Option<(Time, bool)>,
     /// The same of what client and server agree on.
@@ -180,15 +183,19 @@ impl<'h> Teller<'h> {
                 self.unheard.clear();
             }
             EventKind::Disconnected { .. } | EventKind::Connecting { .. } => self.disconnected(at),
-            EventKind::SessionOpened { session, .. } => {
-                self.sessions.insert(session);
+            EventKind::SessionOpened {
+                session, server, ..
+            } => {
+                self.sessions.insert((server, session));
                 if self.connected_since.is_none() {
-                    self.unheard.insert(session);
+                    self.unheard.insert((server, session));
                 }
             }
-            EventKind::SessionClosed { session, .. } => {
-                self.sessions.remove(session.as_str());
-                self.unheard.remove(session.as_str());
+            EventKind::SessionClosed {
+                session, server, ..
+            } => {
+                self.sessions.remove(&(&**server, &**session));
+                self.unheard.remove(&(&**server, &**session));
             }
             EventKind::Online { user } => self.show(at, names.get(user.as_str()), true),
             EventKind::Offline { user } => self.show(at, names.get(user.as_str()), false),

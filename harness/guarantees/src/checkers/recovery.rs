@@ -71,7 +71,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 struct Sessions<'i, 'h> {
     index: &'i Index<'h>,
     options: &'h RecoveryBounds,
-    known: FxHashMap<&'h str, Known>,
+    known: FxHashMap<&'h str, Known<'h>>,
     /// The session that a program last had, and the one that the server last opened for it.
     last: FxHashMap<ClientId, &'h str>,
     opened: FxHashMap<ClientId, Opened<'h>>,
@@ -92,8 +92,10 @@ struct Sessions<'i, 'h> {
 }
 
 /// A session, as the server knows it.
-struct Known {
+struct Known<'h> {
     client: ClientId,
+    /// The server that has it: its client may have taken it along from another one.
+    server: &'h str,
     opened_at: Time,
     closed_at: Option<Time>,
     /// When its client came back to it on another connection, of which nobody has told more.
@@ -150,6 +152,7 @@ enum Fate<'h> {
 
 /// What the server made of a client's latest connection.
 struct Opened<'h> {
+    server: &'h str,
     session: &'h str,
     recovered: bool,
     /// What should have become of the session that the client had before, if any.
@@ -207,13 +210,21 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 }
             }
             EventKind::SessionOpened {
-                session, recovered, ..
+                session,
+                recovered,
+                server,
             } => {
-                self.open(at, client, session, *recovered, findings);
+                self.open(at, client, (server, session), *recovered, findings);
             }
-            EventKind::SessionClosed { session, cause, .. } => {
+            EventKind::SessionClosed {
+                session,
+                cause,
+                server,
+                ..
+            } => {
                 self.closed.push(at);
-                if let Some(known) = self.known.get_mut(&**session) {
+                let known = self.known.get_mut(&**session);
+                if let Some(known) = known.filter(|known| known.server == server) {
                     // A client that comes back on another connection has not been waiting.
                     let superseded = *cause == EndCause::Superseded;
                     known.closed_at = (!superseded).then_some(at);
@@ -243,7 +254,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
         &mut self,
         at: Time,
         client: ClientId,
-        session: &'h str,
+        (server, session): (&'h str, &'h str),
         recovered: bool,
         findings: &mut Findings,
     ) {
@@ -256,6 +267,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
             findings.add(at, || self.bad(client, session, at, mistake));
         }
         let opened = Opened {
+            server,
             session,
             recovered,
             fate,
@@ -269,6 +281,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
         });
         let known = Known {
             client,
+            server,
             opened_at: at,
             closed_at: None,
             superseded_at: None,
@@ -306,7 +319,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
     }
 
     /// When the server's program ended after it had opened this session, in order.
-    fn stops(&self, known: &Known, before: Time) -> impl Iterator<Item = Time> {
+    fn stops(&self, known: &Known<'_>, before: Time) -> impl Iterator<Item = Time> {
         let opened_at = known.opened_at;
         let stops = self.index.history.server_stops.iter().copied();
         stops.filter(move |stop| opened_at <= *stop && *stop < before)
@@ -337,7 +350,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
     }
 
     /// Since when a session has been waiting at this time: its server said so, or has ended.
-    fn waiting_since(&self, known: &Known, at: Time) -> Option<Time> {
+    fn waiting_since(&self, known: &Known<'_>, at: Time) -> Option<Time> {
         let stopped_at = self.stops(known, at).next();
         known.closed_at.into_iter().chain(stopped_at).min()
     }
@@ -346,7 +359,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
     /// failed until just before, or the server stood still until it ended, this is when the fault
     /// began. If it was recovered after that, this could not be written down either, and it has
     /// been waiting since before.
-    fn noted_at(&self, known: &Known, since: Time) -> Time {
+    fn noted_at(&self, known: &Known<'_>, since: Time) -> Time {
         let history = self.index.history;
         let touches = |from: Time, until: Option<Time>| {
             from <= since && until.is_none_or(|until| since <= until + WRITTEN_AGAIN)
@@ -463,11 +476,33 @@ impl<'i, 'h> Sessions<'i, 'h> {
             {
                 findings.excuse(Excuse::OffsetTooOld);
             }
+            // The other server does not know why the one that had it has it no more.
+            (Some(Fate::Due(waiting, _)), told)
+                if is_unknown(told)
+                    && self.is_elsewhere(client, waiting)
+                    && self.is_crowded_out(waiting) =>
+            {
+                findings.excuse(Excuse::NoRoom);
+            }
+            (Some(Fate::Due(waiting, _)), told)
+                if is_unknown(told)
+                    && self.is_elsewhere(client, waiting)
+                    && self.had_missed_too_much(client, waiting) =>
+            {
+                findings.excuse(Excuse::OffsetTooOld);
+            }
             (Some(Fate::Due(waiting, since)), _) => {
                 let refused = Mistake::Refused { since };
                 findings.add(at, || self.bad(client, waiting, at, refused));
             }
         }
+    }
+
+    /// Whether the client has come to another server than the one that had this session.
+    fn is_elsewhere(&self, client: ClientId, session: &str) -> bool {
+        let had = self.known.get(session).map(|known| known.server);
+        let opened = self.opened.get(&client).map(|opened| opened.server);
+        had != opened
     }
 
     /// Whether the client may have missed too much before this session began to wait. The session
@@ -542,6 +577,14 @@ impl<'i, 'h> Sessions<'i, 'h> {
     fn bad(&self, client: ClientId, session: &str, at: Time, mistake: Mistake) -> BadRecovery {
         bad(self.index, client, session, at, mistake)
     }
+}
+
+/// Whether a server tells that it does not know the session.
+fn is_unknown(told: Option<RecoveryRefused>) -> bool {
+    matches!(
+        told,
+        Some(RecoveryRefused::UnknownSession | RecoveryRefused::ServerRestarted)
+    )
 }
 
 /// Whether a recovered session has handled what is for its client, in order and once.
@@ -1026,6 +1069,21 @@ mod tests {
     }
 
     #[test]
+    fn a_session_does_not_wait_at_a_server_that_has_it_no_more() {
+        let back = |server| {
+            let chat = chat(["alice"]).recovering(20_000, false);
+            chat.served_by("server-2")
+                .moved(12_000, "alice", "server-1")
+                .session_closed_at(13_000, "alice", server)
+                .disconnected(40_000, "alice")
+                .moved(41_000, "alice", "server-1")
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(back("server-2"), @"held: 2 sessions recovered");
+        insta::assert_snapshot!(back("server-1"), @"violated: alice recovered session alice-1 at 41.000 s, which had expired: it was closed at 13.000 s.");
+    }
+
+    #[test]
     fn believes_of_an_expired_session_that_it_had_missed_too_much_before_only_if_more_was_said() {
         let refused_after = |packets, closed_at| {
             chat(["alice", "bob"])
@@ -1148,6 +1206,24 @@ mod tests {
         };
         insta::assert_snapshot!(refused(1), @"not exercised (1 excused: too many were waiting)");
         insta::assert_snapshot!(refused(2), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
+    }
+
+    #[test]
+    fn believes_another_server_that_it_does_not_know_a_session_only_if_that_had_to_make_room() {
+        let refused = |sessions, server| {
+            let chat = chat(["alice", "bob"])
+                .recovering(20_000, false)
+                .keeping(10, sessions)
+                .disconnected(10_000, "alice")
+                .session_closed(10_000, "alice")
+                .session_closed(11_000, "bob")
+                .served_by(server);
+            chat.refused(12_000, "alice", RecoveryRefused::UnknownSession)
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(refused(1, "another"), @"not exercised (1 excused: too many were waiting)");
+        insta::assert_snapshot!(refused(2, "another"), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
+        insta::assert_snapshot!(refused(1, ""), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
     }
 
     #[test]

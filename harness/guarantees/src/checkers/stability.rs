@@ -93,6 +93,8 @@ struct Life<'h> {
     connected: Option<&'h str>,
     /// The sessions that the client was told about.
     known: FxHashSet<&'h str>,
+    /// The server that has a session: its client may have taken it along from another one.
+    server_of: FxHashMap<&'h str, &'h str>,
     /// The sessions whose end one side has reported.
     ended: FxHashSet<&'h str>,
     /// When its program last ended.
@@ -118,6 +120,12 @@ impl<'h> Life<'h> {
                 self.ended.remove(&**session);
                 return None;
             }
+            EventKind::SessionOpened {
+                session, server, ..
+            } => {
+                self.server_of.insert(session, server);
+                return None;
+            }
             EventKind::Stopped => {
                 self.stopped_at = Some(at);
                 if let Some(session) = self.connected.take() {
@@ -132,8 +140,10 @@ impl<'h> Life<'h> {
                 session,
                 reason,
                 cause,
-                ..
-            } if self.known.contains(&**session) => (&**session, reason, *cause, false),
+                server,
+            } if self.known.contains(&**session) && self.is_at(session, server) => {
+                (&**session, reason, *cause, false)
+            }
             _ => return None,
         };
         self.ended.insert(session).then_some(End {
@@ -143,6 +153,10 @@ impl<'h> Life<'h> {
             cause,
             by_client,
         })
+    }
+
+    fn is_at(&self, session: &str, server: &str) -> bool {
+        self.server_of.get(session).is_none_or(|it| *it == server)
     }
 }
 
@@ -270,6 +284,18 @@ mod tests {
 
     // In the chats of these tests disturbances have after-effects for 5 s, and the server has 3 s
     // to notice.
+
+    #[test]
+    fn a_session_does_not_end_at_a_server_that_has_it_no_more() {
+        let closed_by = |server| {
+            let chat = told(["alice"]).served_by("server-2");
+            chat.moved(12_000, "alice", "server-1")
+                .session_closed_at(13_000, "alice", server)
+                .verdict(Stability)
+        };
+        insta::assert_snapshot!(closed_by("server-2"), @"held: 1 connection");
+        insta::assert_snapshot!(closed_by("server-1"), @"violated: server told at 13.000 s that the session alice-1 of alice was over (); nothing had disturbed it and nobody meant it.");
+    }
 
     #[test]
     fn holds_when_connections_last() {

@@ -102,20 +102,22 @@ fn check_nicknames(index: &Index<'_>, findings: &mut Findings) {
 }
 
 fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
-    let mut open: FxHashMap<&str, (ClientId, Time)> = FxHashMap::default();
+    let mut open: FxHashMap<&str, (&str, ClientId, Time)> = FxHashMap::default();
     let stops = &index.history.server_stops;
     let ended_between =
         |from: Time, until: Time| stops.iter().any(|stop| from <= *stop && *stop <= until);
     for event in &index.history.events {
         match &event.kind {
-            EventKind::SessionOpened { session, .. } => {
-                let earlier = open.insert(session, (event.client, event.at));
-                let earlier = earlier.filter(|&(owner, since)| {
+            EventKind::SessionOpened {
+                session, server, ..
+            } => {
+                let earlier = open.insert(session, (server, event.client, event.at));
+                let earlier = earlier.filter(|&(_, owner, since)| {
                     owner != event.client && !ended_between(since, event.at)
                 });
                 match earlier {
                     None => findings.held(),
-                    Some((owner, _)) => findings.add(event.at, || Shared::Session {
+                    Some((_, owner, _)) => findings.add(event.at, || Shared::Session {
                         session: session.clone(),
                         owner: index.name(owner),
                         other: index.name(event.client),
@@ -123,8 +125,13 @@ fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
                     }),
                 }
             }
-            EventKind::SessionClosed { session, .. } => {
-                open.remove(&**session);
+            EventKind::SessionClosed {
+                session, server, ..
+            } => {
+                // Its client may have taken it along to another server.
+                if open.get(&**session).is_some_and(|(it, ..)| it == server) {
+                    open.remove(&**session);
+                }
             }
             _ => {}
         }
@@ -179,6 +186,19 @@ mod tests {
         insta::assert_snapshot!(taken(alice().session_closed(11_000, "alice")), @"held: 3 things of one owner");
         insta::assert_snapshot!(taken(alice().server_stopped(11_000)), @"held: 3 things of one owner");
         insta::assert_snapshot!(taken(alice().server_stopped(12_001)), @"violated: Session alice-1 was opened for bob at 12.000 s, while it was open for alice.");
+    }
+
+    #[test]
+    fn a_session_is_not_closed_by_a_server_that_has_it_no_more() {
+        let taken = |server| {
+            let chat = chat(["alice", "bob"]).served_by("server-2");
+            chat.moved(10_000, "alice", "server-1")
+                .session_closed_at(11_000, "alice", server)
+                .connected_as(12_000, "bob", "alice-1")
+                .verdict(Uniqueness)
+        };
+        insta::assert_snapshot!(taken("server-2"), @"violated: Session alice-1 was opened for bob at 12.000 s, while it was open for alice.");
+        insta::assert_snapshot!(taken("server-1"), @"held: 4 things of one owner");
     }
 
     #[test]

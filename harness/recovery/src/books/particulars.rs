@@ -68,6 +68,14 @@ impl Books {
         self.change(number, |entry| entry.data = data)
     }
 
+    /// Writes a session down as it is, live or not.
+    pub(crate) fn write(&mut self, number: Number) -> Result<(), StorageError> {
+        match self.sessions.contains_key(&number) {
+            true => self.save(number, None),
+            false => Ok(()),
+        }
+    }
+
     /// Changes the rooms.
     pub(crate) fn change_rooms(
         &mut self,

@@ -2,8 +2,9 @@
 
 use crate::support::{Client, Server, WINDOW, assert_new, options};
 use serde_json::json;
-use squall_recovery::{Memory, Options, Refusal};
+use squall_recovery::{Elsewhere, Memory, Options, Recovery, Refusal, Taking, Unreachable};
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -200,4 +201,27 @@ async fn private_ids_are_long_and_never_the_same() {
         assert_ne!(client.pid, client.id);
         assert!(pids.insert(client.pid));
     }
+}
+
+/// Other servers that cannot be asked.
+struct CutOff;
+
+impl Elsewhere for CutOff {
+    fn take<'a>(&'a self, _: &'a str) -> Taking<'a> {
+        Box::pin(ready(Err(Unreachable)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_other_server_can_be_asked_a_session_is_not_unknown() {
+    let cut_off = Recovery::among(options(), Memory, CutOff).expect("it begins empty");
+    let server = Server::with(cut_off);
+    let client = lost(&server).await;
+    let elsewhere = lost(&Server::with_memory()).await;
+    let (other, _) = elsewhere.reconnect(&server).await;
+    assert_new(&server, &other, &elsewhere, Refusal::Unreachable);
+    assert!(
+        client.reconnect(&server).await.1,
+        "what is here needs no asking"
+    );
 }

@@ -80,7 +80,11 @@ impl Server {
     /// In its namespaces `/` and `/chat`, it puts new sessions into the room `lobby` and stores
     /// `{"visits": 1}` with them.
     pub(crate) fn new(options: Options, storage: impl Storage) -> Self {
-        let recovery = Recovery::new(options, storage).expect("the storage is in order");
+        Self::with(Recovery::new(options, storage).expect("the storage is in order"))
+    }
+
+    /// The same with these sessions.
+    pub(crate) fn with(recovery: Recovery) -> Self {
         let (service, io) = build(&recovery);
         let seen = Arc::new(Mutex::new(Vec::new()));
         for namespace in ["/", "/chat"] {

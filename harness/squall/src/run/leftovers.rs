@@ -156,7 +156,38 @@ fn most_packets(history: &History, at: Duration) -> Option<u64> {
     let stopped = stops.iter().any(|stop| (since..=at).contains(stop));
     let rows = history.database.iter();
     let rows = rows.filter(|row| row.stored_at.is_none_or(|stored_at| stored_at >= since));
-    (!stopped).then(|| rows.count() as u64)
+    let again = taken_along(history, since, at);
+    (!stopped).then(|| rows.count() as u64 + again)
+}
+
+/// How many packets servers have kept once more for clients that took their sessions along to them:
+/// what these had missed.
+fn taken_along(history: &History, since: Duration, until: Duration) -> u64 {
+    let mut server_of: IndexMap<&str, &str> = IndexMap::new();
+    let mut handled_at = vec![Duration::ZERO; history.clients.len()];
+    let mut again = 0;
+    for event in &history.events {
+        let handled_at = &mut handled_at[event.client.0 as usize];
+        match &event.kind {
+            EventKind::Delivered { .. } => *handled_at = event.at,
+            EventKind::SessionOpened {
+                session, server, ..
+            } => {
+                let before = server_of.insert(session, server);
+                let is_taken = before.is_some_and(|before| before != server);
+                if is_taken && (since..=until).contains(&event.at) {
+                    let from = handled_at.saturating_sub(history.bounds.delivery);
+                    let missed = history.database.iter().filter(|row| {
+                        let is_missed = |at: Duration| (from..=event.at).contains(&at);
+                        row.stored_at.is_none_or(is_missed)
+                    });
+                    again += missed.count() as u64;
+                }
+            }
+            _ => {}
+        }
+    }
+    again
 }
 
 /// Since when the world has been whole for those who are still in it: users who are gone for good
@@ -418,6 +449,20 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    /// What alice has said in the lobby, stored at this time.
+    fn stored(at: Duration) -> StoredMessage {
+        StoredMessage {
+            sender: "alice".to_owned(),
+            room: "lobby".to_owned(),
+            kind: MessageKind::Message,
+            id: 1,
+            content: "m".to_owned(),
+            client_offset: None,
+            nickname: None,
+            stored_at: Some(at),
+        }
+    }
+
     /// A run with alice, who is in the lobby, and bob, who is in the garden. The server notices
     /// within ten seconds, and keeps sessions for two hundred, so those that ended since 780 s may
     /// wait.
@@ -599,11 +644,8 @@ mod tests {
                 sender: sender.to_owned(),
                 room: room.to_owned(),
                 kind,
-                id: 1,
-                content: "m".to_owned(),
-                client_offset: None,
-                nickname: None,
                 stored_at: None,
+                ..stored(END)
             };
             history.database = vec![
                 row("alice", "attic", MessageKind::Join),
@@ -627,17 +669,8 @@ mod tests {
         let mut told = history([]);
         let recovery = told.bounds.recovery.as_ref().expect("it recovers");
         let kept = recovery.window + recovery.window / 20 + told.bounds.server_detection;
-        let row = |stored_at| StoredMessage {
-            sender: "alice".to_owned(),
-            room: "lobby".to_owned(),
-            kind: MessageKind::Message,
-            id: 1,
-            content: "m".to_owned(),
-            client_offset: None,
-            nickname: None,
-            stored_at: Some(stored_at),
-        };
-        told.database = vec![row(END - kept - seconds(2)), row(END - kept), row(END)];
+        let old = [END - kept - seconds(2), END - kept];
+        told.database = [old[0], old[1], END].map(stored).into();
         let most = |what, told: &History, is_quiet| most(what, told, (END, END), is_quiet);
         assert_eq!(most(Held::KeptPackets, &told, true), Some(2));
         assert_eq!(most(Held::StoredPackets, &told, true), Some(2));
@@ -645,6 +678,25 @@ mod tests {
         assert_eq!(most(Held::QueuedBytes, &told, false), None);
         told.server_stops = vec![END - seconds(1)];
         assert_eq!(most(Held::KeptPackets, &told, true), None);
+    }
+
+    #[test]
+    fn a_server_keeps_once_more_what_those_have_missed_who_bring_their_sessions_along() {
+        let opened = |server: &str| EventKind::SessionOpened {
+            session: "s".to_owned(),
+            recovered: true,
+            server: server.to_owned(),
+        };
+        let most = |server| {
+            let mut told = history([
+                (900, ALICE, opened("server-1")),
+                (950, ALICE, opened(server)),
+            ]);
+            told.database = [940, 941].map(|at| stored(seconds(at))).into();
+            most(Held::KeptPackets, &told, (END, END), true)
+        };
+        assert_eq!(most("server-1"), Some(2));
+        assert_eq!(most("server-2"), Some(4));
     }
 
     #[test]

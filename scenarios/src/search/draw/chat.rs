@@ -44,6 +44,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
         drawing.sometimes(if returns { 1.0 } else { usual }, "chat.recovery", |dice| {
             word(dice.weighted(&[(1, "memory"), (kept, "sqlite")]))
         });
+    } else if drawing.document.word("cluster.adapter") == Some("redis") {
+        drawing.sometimes(0.5, "chat.recovery", |_| word("redis"));
     }
     if drawing.document.has("chat.recovery") {
         let longest = if drawing.is(Theme::Returns) {

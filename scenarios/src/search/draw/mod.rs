@@ -147,7 +147,6 @@ mod tests {
         ("chat.to-client = catch-up", DEFAULT),
         ("chat.to-server = exactly-once", DEFAULT),
         ("cluster.adapter = log", DEFAULT),
-        ("chat.recovery = redis", "scenarios of its own play it"),
     ];
 
     #[test]
