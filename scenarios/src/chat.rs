@@ -273,6 +273,7 @@ impl Chat {
                         RecoveryMode::Sqlite | RecoveryMode::Redis => true,
                         RecoveryMode::Off | RecoveryMode::Memory => false,
                     },
+                    elsewhere: self.recovery == RecoveryMode::Redis,
                     // A server does not know why another one's session has ended.
                     tells_why: self.recovery != RecoveryMode::Redis,
                     packets: Some(self.limits.packets_a_session()),

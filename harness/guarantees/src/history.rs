@@ -564,6 +564,9 @@ pub struct RecoveryBounds {
     pub window: Duration,
     /// Whether they keep waiting when their server ends.
     pub outlives_server: bool,
+    /// Whether they are kept in another place than their server, which may be cut off from it.
+    #[serde(default)]
+    pub elsewhere: bool,
     /// Whether a client that asks for a session and does not get it is told why.
     #[serde(default)]
     pub tells_why: bool,

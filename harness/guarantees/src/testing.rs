@@ -382,10 +382,18 @@ impl Chat {
         self.history.bounds.recovery = Some(RecoveryBounds {
             window: Time::from_millis(window),
             outlives_server,
+            elsewhere: false,
             tells_why: false,
             packets: None,
             sessions: None,
         });
+        self
+    }
+
+    /// Sessions are kept in another place than their server.
+    pub(crate) fn elsewhere(mut self) -> Self {
+        let recovery = self.history.bounds.recovery.as_mut().expect("recovering");
+        recovery.elsewhere = true;
         self
     }
 

@@ -318,10 +318,13 @@ impl Books {
 
     /// Why there is no session with this private id.
     fn why_gone(&self, private_id: &str) -> Refusal {
-        match self.log.gave_out(private_id) {
-            true => self.gone.get(private_id).unwrap_or(Refusal::Unknown),
-            false if self.log.could_be_anothers(private_id) => Refusal::ServerRestarted,
-            false => Refusal::Unknown,
+        // Of one that another server has taken, it is not known what became of it.
+        let known = self.gone.get(private_id);
+        match known.filter(|why| *why != Refusal::Superseded) {
+            Some(why) => why,
+            None if self.log.gave_out(private_id) => Refusal::Unknown,
+            None if self.log.could_be_anothers(private_id) => Refusal::ServerRestarted,
+            None => Refusal::Unknown,
         }
     }
 

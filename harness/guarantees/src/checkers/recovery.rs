@@ -356,8 +356,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
     }
 
     /// Since when a session has been waiting, as far as the server could write it down: if the disk
-    /// failed until just before, or the server stood still until it ended, this is when the fault
-    /// began. If it was recovered after that, this could not be written down either, and it has
+    /// failed until just before, a fault struck the servers while they keep it elsewhere, or the
+    /// server stood still until it ended, this is when the fault began. If it was recovered after that, this could not be written down either, and it has
     /// been waiting since before.
     fn noted_at(&self, known: &Known<'_>, since: Time) -> Time {
         let history = self.index.history;
@@ -365,8 +365,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
             from <= since && until.is_none_or(|until| since <= until + WRITTEN_AGAIN)
         };
         let failing = history.disturbances.iter().filter(|fault| {
-            let of_disk = fault.kind == DisturbanceKind::Disk && fault.client.is_none();
-            of_disk && touches(fault.from, fault.until)
+            let keeps_it_out = fault.kind == DisturbanceKind::Disk || self.options.elsewhere;
+            keeps_it_out && fault.client.is_none() && touches(fault.from, fault.until)
         });
         let ended = history.server_stops.contains(&since);
         let still = history.standstills.iter().filter(|still| {
@@ -1066,6 +1066,22 @@ mod tests {
         };
         insta::assert_snapshot!(back(28_994), @"violated: alice was given a new session at 28.994 s, although session alice-1 had been waiting since 9.000 s.");
         insta::assert_snapshot!(back(29_005), @"held: 0 sessions recovered, 1 refused: expired");
+    }
+
+    #[test]
+    fn where_a_server_may_have_been_cut_off_from_its_sessions_they_may_have_waited_since_then() {
+        let back = |elsewhere: bool, from| {
+            let chat = chat(["alice"]).recovering(5_000, true);
+            let chat = if elsewhere { chat.elsewhere() } else { chat };
+            chat.disturbed(from, Some(14_000), None)
+                .disconnected(12_000, "alice")
+                .session_closed(12_000, "alice")
+                .connected(15_000, "alice")
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(back(true, 10_000), @"not exercised (1 not judged: too close to the limit of time)");
+        insta::assert_snapshot!(back(true, 10_100), @"violated: alice was given a new session at 15.000 s, although session alice-1 had been waiting since 12.000 s.");
+        insta::assert_snapshot!(back(false, 10_000), @"violated: alice was given a new session at 15.000 s, although session alice-1 had been waiting since 12.000 s.");
     }
 
     #[test]

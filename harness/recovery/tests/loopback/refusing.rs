@@ -2,9 +2,12 @@
 
 use crate::support::{Client, Server, WINDOW, assert_new, options};
 use serde_json::json;
-use squall_recovery::{Elsewhere, Memory, Options, Recovery, Refusal, Taking, Unreachable};
+use squall_recovery::{
+    Elsewhere, Memory, Options, Recovery, Refusal, SavedSession, Taking, Unreachable,
+};
 use std::collections::BTreeSet;
 use std::future::ready;
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -224,4 +227,43 @@ async fn where_no_other_server_can_be_asked_a_session_is_not_unknown() {
         client.reconnect(&server).await.1,
         "what is here needs no asking"
     );
+}
+
+/// Another server, which has a session until that is taken.
+struct Has(Mutex<Option<SavedSession>>);
+
+impl Elsewhere for Has {
+    fn take<'a>(&'a self, _: &'a str) -> Taking<'a> {
+        let taken = self.0.lock().expect("not poisoned").take();
+        Box::pin(ready(Ok(taken)))
+    }
+}
+
+/// It was told that its session had been another server's.
+#[tokio::test(start_paused = true)]
+async fn who_has_brought_a_session_along_is_told_why_it_is_gone() {
+    let there = lost(&Server::with_memory()).await;
+    let session = SavedSession {
+        number: 0,
+        namespace: "/".into(),
+        id: there.id.clone(),
+        private_id: there.pid.clone(),
+        rooms: "[]".to_owned(),
+        data: "null".to_owned(),
+        since: 0,
+        floor: None,
+        away_since: None,
+    };
+    let one = Options {
+        sessions_max: 1,
+        ..options()
+    };
+    let has = Has(Mutex::new(Some(session)));
+    let here = Server::with(Recovery::among(one, Memory, has).expect("it begins empty"));
+    let (mut client, recovered) = there.reconnect(&here).await;
+    assert!(recovered);
+    client.lose().await;
+    lost(&here).await;
+    let (again, _) = client.reconnect(&here).await;
+    assert_new(&here, &again, &client, Refusal::NoRoom);
 }

@@ -486,6 +486,7 @@ mod tests {
                 recovery: Some(RecoveryBounds {
                     window: seconds(200),
                     outlives_server: false,
+                    elsewhere: false,
                     tells_why: true,
                     packets: None,
                     sessions: None,

@@ -120,6 +120,7 @@ mod tests {
                 recovery: Some(RecoveryBounds {
                     window: seconds(10),
                     outlives_server: false,
+                    elsewhere: false,
                     tells_why: true,
                     packets: None,
                     sessions: Some(2),
