@@ -185,7 +185,8 @@ impl Books {
         is_one && private_id.len() <= CLAIM_MAX
     }
 
-    /// A session has come from another server, and waits for its client.
+    /// A session has come from another server, with its client, for which no other has to make
+    /// room.
     ///
     /// # Errors
     ///
@@ -206,7 +207,6 @@ impl Books {
         self.restore(session, now, Some(self.options.max_disconnection))?;
         // If it cannot be kept, the next process does not know it.
         drop(self.save(number, Some(today)));
-        self.make_room();
         Ok(())
     }
 

@@ -1,12 +1,13 @@
 //! A server of a cluster whose broker is a Redis: see [`redis`](crate::redis).
 //!
 //! One task appends what this server's clients say and reads what is missing, one request after the
-//! other. Another hears what the servers say over the channel.
+//! other. Another tells the other servers what has been appended, another hears what they tell.
 
 use super::handlers::Shared;
 use crate::cluster::{BEAT, Notice, Outcome, PATIENCE, Request};
 use crate::redis::{Due, Redis, Word};
 use crate::storage::{NewMessage, StoredMessage};
+use futures_util::stream::unfold;
 use futures_util::{Stream, StreamExt};
 use std::convert::Infallible;
 use std::future::pending;
@@ -16,6 +17,8 @@ use tokio::time::{sleep, timeout};
 
 /// How many messages are read at a time.
 const PAGE: usize = 64;
+/// How many words may be under way to the other servers at a time.
+const UNDER_WAY: usize = 64;
 
 impl Shared {
     /// One connection to Redis, until it ends.
@@ -24,11 +27,15 @@ impl Shared {
         let words = redis.listen().await?;
         let log_end = self.agree(&redis).await?;
         let (requests, queue) = mpsc::unbounded_channel();
+        let (to_say, said) = mpsc::unbounded_channel();
+        let (to_do, asked) = mpsc::unbounded_channel();
         self.try_to(|exchange| exchange.meet_broker(log_end, requests))?;
         self.see_to_the_door();
         let (never, ..) = tokio::try_join!(
             self.hear(words),
-            self.carry_out(&redis, queue),
+            sort(queue, to_say, to_do),
+            self.publish(&redis, said),
+            self.carry_out(&redis, asked),
             self.stay(&redis),
             self.hand_over(&redis),
         )?;
@@ -78,7 +85,23 @@ impl Shared {
         }
     }
 
-    /// Carries out what this server wants of the broker.
+    /// Tells the other servers what has been said. What does not come over the channel is read from
+    /// the log.
+    async fn publish(
+        &self,
+        redis: &Redis,
+        said: mpsc::UnboundedReceiver<StoredMessage>,
+    ) -> io::Result<Infallible> {
+        let said = unfold(said, async |mut said| Some((said.recv().await?, said)));
+        let told = said.map(async |message| {
+            let said = Word::Said(Box::new(message));
+            drop(redis.say(self.number, &said).await);
+        });
+        told.buffer_unordered(UNDER_WAY).collect::<()>().await;
+        Err(ErrorKind::BrokenPipe.into())
+    }
+
+    /// Carries out what else this server wants of the broker.
     async fn carry_out(
         &self,
         redis: &Redis,
@@ -90,13 +113,8 @@ impl Shared {
                     let outcome = self.append(redis, message).await?;
                     self.heed(Notice::Stored { number, outcome })?;
                 }
-                Request::Publish { message } => {
-                    // What does not come over the channel is read from the log.
-                    let said = Word::Said(Box::new(message));
-                    drop(redis.say(self.number, &said).await);
-                }
                 Request::Read { upto, .. } => self.read_on(redis, upto).await?,
-                Request::Follow { .. } | Request::Beat => {}
+                Request::Publish { .. } | Request::Follow { .. } | Request::Beat => {}
             }
             self.see_to_the_door();
         }
@@ -171,6 +189,24 @@ impl Shared {
             let highest = redis.log_end_beyond(known.unwrap_or_default()).await?;
             self.heed(Notice::Beat { highest })?;
             sleep(BEAT).await;
+        }
+    }
+}
+
+/// Sorts what is said from what has to wait for its turn: to be told what has been appended, nobody
+/// waits for what is still to be.
+async fn sort(
+    mut requests: mpsc::UnboundedReceiver<Request>,
+    to_say: mpsc::UnboundedSender<StoredMessage>,
+    to_do: mpsc::UnboundedSender<Request>,
+) -> io::Result<Infallible> {
+    loop {
+        let passed_on = match requests.recv().await.ok_or(ErrorKind::BrokenPipe)? {
+            Request::Publish { message } => to_say.send(message).is_ok(),
+            request => to_do.send(request).is_ok(),
+        };
+        if !passed_on {
+            return Err(ErrorKind::BrokenPipe.into());
         }
     }
 }

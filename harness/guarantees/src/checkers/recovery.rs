@@ -38,6 +38,10 @@ use std::time::Duration;
 /// measure the time at opposite ends of a round trip.
 const TOLERANCE: Duration = Duration::from_millis(5);
 
+/// How long a session that is kept elsewhere may be under way to the server that its client has come
+/// to.
+const TAKING: Duration = Duration::from_millis(500);
+
 /// How much longer a server that keeps sessions across its own end may keep them, as a share of the
 /// window: it does not write down every second how long they have been waiting.
 const LONGER_OVER_RESTART: u32 = 20;
@@ -315,7 +319,11 @@ impl<'i, 'h> Sessions<'i, 'h> {
             Some(last) => self.over(closed_at.max(last), window + window / LONGER_OVER_RESTART),
             None => self.over(closed_at, window),
         };
-        (at > expires_at + TOLERANCE).then_some(Mistake::Expired { closed_at })
+        let under_way = match self.options.elsewhere {
+            true => TAKING,
+            false => Duration::ZERO,
+        };
+        (at > expires_at + under_way + TOLERANCE).then_some(Mistake::Expired { closed_at })
     }
 
     /// When the server's program ended after it had opened this session, in order.
@@ -357,8 +365,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
 
     /// Since when a session has been waiting, as far as the server could write it down: if the disk
     /// failed until just before, a fault struck the servers while they keep it elsewhere, or the
-    /// server stood still until it ended, this is when the fault began. If it was recovered after that, this could not be written down either, and it has
-    /// been waiting since before.
+    /// server stood still until it ended, this is when the fault began. If it was recovered after
+    /// that, this could not be written down either, and it has been waiting since before.
     fn noted_at(&self, known: &Known<'_>, since: Time) -> Time {
         let history = self.index.history;
         let touches = |from: Time, until: Option<Time>| {

@@ -125,13 +125,11 @@ fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
                     }),
                 }
             }
+            // Its client may have taken it along to another server.
             EventKind::SessionClosed {
                 session, server, ..
-            } => {
-                // Its client may have taken it along to another server.
-                if open.get(&**session).is_some_and(|(it, ..)| it == server) {
-                    open.remove(&**session);
-                }
+            } if open.get(&**session).is_some_and(|(it, ..)| it == server) => {
+                open.remove(&**session);
             }
             _ => {}
         }

@@ -239,31 +239,52 @@ impl Elsewhere for Has {
     }
 }
 
-/// It was told that its session had been another server's.
-#[tokio::test(start_paused = true)]
-async fn who_has_brought_a_session_along_is_told_why_it_is_gone() {
-    let there = lost(&Server::with_memory()).await;
-    let session = SavedSession {
+/// Its session, as another server kept it.
+fn kept(client: &Client) -> SavedSession {
+    SavedSession {
         number: 0,
         namespace: "/".into(),
-        id: there.id.clone(),
-        private_id: there.pid.clone(),
+        id: client.id.clone(),
+        private_id: client.pid.clone(),
         rooms: "[]".to_owned(),
         data: "null".to_owned(),
         since: 0,
         floor: None,
         away_since: None,
-    };
+    }
+}
+
+/// A server where one session may wait, beside another server, which has this client's.
+fn beside_one_that_has(client: &Client) -> Server {
     let one = Options {
         sessions_max: 1,
         ..options()
     };
-    let has = Has(Mutex::new(Some(session)));
-    let here = Server::with(Recovery::among(one, Memory, has).expect("it begins empty"));
+    let has = Has(Mutex::new(Some(kept(client))));
+    Server::with(Recovery::among(one, Memory, has).expect("it begins empty"))
+}
+
+/// It was told that its session had been another server's.
+#[tokio::test(start_paused = true)]
+async fn who_has_brought_a_session_along_is_told_why_it_is_gone() {
+    let there = lost(&Server::with_memory()).await;
+    let here = beside_one_that_has(&there);
     let (mut client, recovered) = there.reconnect(&here).await;
     assert!(recovered);
     client.lose().await;
     lost(&here).await;
     let (again, _) = client.reconnect(&here).await;
     assert_new(&here, &again, &client, Refusal::NoRoom);
+}
+
+/// The session of another client had to make room.
+#[tokio::test(start_paused = true)]
+async fn who_brings_a_session_along_needs_no_room_among_those_that_wait() {
+    let there = lost(&Server::with_memory()).await;
+    let here = beside_one_that_has(&there);
+    let mut waits = Client::connect(&here).await;
+    waits.lose().await;
+    let (_client, recovered) = there.reconnect(&here).await;
+    assert!(recovered);
+    assert!(waits.reconnect(&here).await.1, "it has waited in peace");
 }

@@ -152,6 +152,12 @@ fn most_packets(history: &History, at: Duration) -> Option<u64> {
     // Expired ones are removed only now and then.
     let kept = history.bounds.server_detection + recovery.window + recovery.window / 20;
     let since = at.saturating_sub(kept + Duration::from_secs(1));
+    // A server that was cut off from the others hears only later what they have stored.
+    let cut_off = history.disturbances.iter().filter(|fault| {
+        let is_recent = fault.until.is_none_or(|until| until >= since);
+        recovery.elsewhere && fault.client.is_none() && is_recent
+    });
+    let since = cut_off.map(|fault| fault.from).fold(since, Duration::min);
     let stops = &history.server_stops;
     let stopped = stops.iter().any(|stop| (since..=at).contains(stop));
     let rows = history.database.iter();
@@ -679,6 +685,26 @@ mod tests {
         assert_eq!(most(Held::QueuedBytes, &told, false), None);
         told.server_stops = vec![END - seconds(1)];
         assert_eq!(most(Held::KeptPackets, &told, true), None);
+    }
+
+    #[test]
+    fn a_server_that_was_cut_off_keeps_what_it_has_heard_late() {
+        let most = |elsewhere, from| {
+            let mut told = history([]);
+            let recovery = told.bounds.recovery.as_mut().expect("it recovers");
+            recovery.elsewhere = elsewhere;
+            told.database = [400, 990].map(|at| stored(seconds(at))).into();
+            told.disturbances = vec![Disturbance {
+                from: seconds(from),
+                until: Some(seconds(980)),
+                client: None,
+                kind: DisturbanceKind::Cut,
+            }];
+            most(Held::KeptPackets, &told, (END, END), true)
+        };
+        assert_eq!(most(true, 400), Some(2));
+        assert_eq!(most(true, 401), Some(1));
+        assert_eq!(most(false, 400), Some(1));
     }
 
     #[test]
