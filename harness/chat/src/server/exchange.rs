@@ -265,11 +265,11 @@ impl Exchange {
     ) -> Result<(), StorageError> {
         let memberships = self.database.memberships(&login.name, i64::MAX)?;
         let connection = (socket.clone(), state.clone());
-        let mut session = ChatSession::new(connection, login.clone(), memberships, &self.limits);
+        let mut newcomer = ChatSession::new(connection, login.clone(), memberships, &self.limits);
         if let Some(Welcome(Some(rooms))) = socket.extensions.get::<Welcome>() {
-            session.stay_within(&rooms);
+            newcomer.stay_within(&rooms);
         }
-        session.keep()?;
+        newcomer.keep()?;
         Ok(state.keep()?)
     }
 

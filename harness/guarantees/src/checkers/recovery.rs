@@ -38,8 +38,8 @@ use std::time::Duration;
 /// measure the time at opposite ends of a round trip.
 const TOLERANCE: Duration = Duration::from_millis(5);
 
-/// How long a session that is kept elsewhere may be under way to the server that its client has come
-/// to.
+/// How long a session that is kept elsewhere may be under way to the server that its client has
+/// come to.
 const TAKING: Duration = Duration::from_millis(500);
 
 /// How much longer a server that keeps sessions across its own end may keep them, as a share of the
