@@ -9,6 +9,10 @@ use squall_simulator::{Crash, ProcessLimits, isolated};
 use std::iter;
 use std::time::Duration;
 
+/// Whether a process can play several runs. Without the flag, what tokio's `select!` does in one of
+/// them depends on those before it.
+pub(crate) const PLAYS_MANY: bool = cfg!(tokio_unstable);
+
 /// How many runs one process plays: starting it costs as much as a small one.
 const RUNS: usize = 16;
 
@@ -56,6 +60,17 @@ pub(crate) fn play_apart<W: Work>(
     seeds: &[u64],
     bounds: ProcessLimits,
 ) -> Result<Vec<W::Outcome>, W::Error> {
+    let one_by_one = || {
+        let each = seeds.iter().map(|&seed| play_apart(work, &[seed], bounds));
+        Ok(each
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect())
+    };
+    if seeds.len() > 1 && !PLAYS_MANY {
+        return one_by_one();
+    }
     let input = serde_json::to_vec(&(work, seeds)).unwrap_or_default();
     match isolated(play_in_process::<W>, &input, bounds) {
         // What is wrong with the work itself is reported here, where it can be seen.
@@ -63,14 +78,7 @@ pub(crate) fn play_apart<W: Work>(
         Err(Crash::NotBegun { .. }) => work.play(seeds),
         Err(crash) => match seeds {
             [seed] => Ok(vec![work.crashed(*seed, &crash)]),
-            _ => {
-                let each = seeds.iter().map(|&seed| play_apart(work, &[seed], bounds));
-                Ok(each
-                    .collect::<Result<Vec<_>, _>>()?
-                    .into_iter()
-                    .flatten()
-                    .collect())
-            }
+            _ => one_by_one(),
         },
     }
 }

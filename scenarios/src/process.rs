@@ -1,7 +1,7 @@
 //! The process in which a run is played: this one, or a separate one, where whatever ends it is a
 //! finding of that run alone.
 
-use crate::apart::{BOUNDS, Work, play_apart};
+use crate::apart::{BOUNDS, PLAYS_MANY, Work, play_apart};
 use crate::systems::systems;
 use serde::{Deserialize, Serialize};
 use squall::{Plan, RunError, run, run_in_detail, run_sparing};
@@ -34,9 +34,9 @@ impl Process {
 
     /// The default for the run of a plan: a separate one, unless it is of a system of ours. What
     /// libraries keep for a whole process belongs to each program only there, so that is where
-    /// memory is counted.
+    /// memory is counted; and where a process can play one run only, it is not this one.
     pub(crate) fn of(plan: &Plan, limits: ProcessLimits) -> Self {
-        match plan.system.shares_process() && plan.memory.is_none() {
+        match plan.system.shares_process() && plan.memory.is_none() && PLAYS_MANY {
             true => Process::This,
             false => Process::Own(limits),
         }

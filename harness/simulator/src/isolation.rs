@@ -3,6 +3,7 @@
 use crate::host::{self, End, Remains};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What an isolated run may use. If it uses more, it is killed.
@@ -85,6 +86,21 @@ pub fn isolated(
 ) -> Result<Vec<u8>, Crash> {
     conclude(host::nursery::run(job, input, bounds.into()))
 }
+
+/// Says that this process plays one world and no other, as one of [`isolated`] does: what `select!`
+/// does there depends on nothing that was played before. For commands that are built without `--cfg
+/// tokio_unstable`.
+pub fn plays_one_world() {
+    PLAYS_ONE_WORLD.store(true, Ordering::Relaxed);
+}
+
+/// Whether it [said so](plays_one_world).
+#[cfg(not(tokio_unstable))]
+pub(crate) fn is_alone() -> bool {
+    PLAYS_ONE_WORLD.load(Ordering::Relaxed)
+}
+
+static PLAYS_ONE_WORLD: AtomicBool = AtomicBool::new(false);
 
 /// From now on, each process of [`isolated`] does this before its job, because `main` has not run
 /// there. The first call counts. It must be a function of the executable, or nothing is isolated.

@@ -131,7 +131,7 @@ pub use error::Error;
 pub use hits::{Hits, Struck};
 pub use ids::{FaultId, MachineId};
 pub use intervention::Intervention;
-pub use isolation::{Crash, ProcessLimits, before_isolated, isolated};
+pub use isolation::{Crash, ProcessLimits, before_isolated, isolated, plays_one_world};
 pub use journal::{Passage, PassageEnd, SegmentHead};
 pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;

@@ -37,6 +37,7 @@ pub(crate) fn audit(arguments: &Arguments) -> Result<Exit, Failure> {
     let scenario = read_one(&arguments.scenario)?;
     arguments.limit.check(std::slice::from_ref(&scenario))?;
     let plan = scenario.plan(arguments.seed).on(arguments.on.engine);
+    squall_simulator::plays_one_world();
     let audited = squall::audit(&plan).map_err(Failure::new)?;
     let audit = Audit {
         scenario: plan.scenario,

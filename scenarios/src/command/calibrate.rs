@@ -54,6 +54,8 @@ pub(crate) fn calibrate(arguments: &Arguments) -> Result<Exit, Failure> {
         None => stored(),
         Some(file) => read(file)?,
     };
+    // Several, but their programs wait for one thing at a time.
+    squall_simulator::plays_one_world();
     let calibration = calibration(&linux).map_err(Failure::new)?;
     // It ends with its own line break.
     match arguments.format {

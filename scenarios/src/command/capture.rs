@@ -33,6 +33,7 @@ Examples:
 
 pub(crate) fn capture(arguments: &Arguments) -> Result<Exit, Failure> {
     let plan = read_any_one(&arguments.scenario)?.plan(arguments.seed, arguments.on.engine);
+    squall_simulator::plays_one_world();
     let (record, file) = squall::capture(&plan).map_err(Failure::new)?;
     let out = arguments.out.display();
     files::write(&arguments.out, &file)

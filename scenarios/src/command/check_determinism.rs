@@ -9,6 +9,7 @@ use super::exit::{Exit, Failure, say};
 use super::format::one_of;
 use super::reporting::Reporting;
 use super::selection::{Limit, Selection};
+use crate::apart::PLAYS_MANY;
 pub(super) use certificate::Certificate;
 use certificate::{Certified, different_machines};
 use nix::sys::personality::{self, Persona};
@@ -155,9 +156,12 @@ enum Comparison {
 
 /// The first run has the computer to itself; its repeats are played side by side.
 fn compare(plan: &Plan, arguments: &Arguments, jobs: usize) -> Result<Comparison, Failure> {
-    let reference = in_thread(plan)?;
+    let reference = match PLAYS_MANY {
+        true => in_thread(plan),
+        false => in_process(plan),
+    }?;
     let place = |run| match run {
-        run if run < arguments.runs.div_ceil(2) => Place::Thread,
+        run if run < arguments.runs.div_ceil(2) && PLAYS_MANY => Place::Thread,
         run if run % 2 == 0 => Place::Process,
         _ => Place::ProcessWithFixedAddresses,
     };

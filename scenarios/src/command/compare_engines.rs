@@ -7,6 +7,8 @@ use super::reporting::Reporting;
 use super::screen::paragraph;
 use super::selection::{Limit, Selection};
 use super::stop::stop_on_ctrl_c;
+use crate::apart::BOUNDS;
+use crate::process::{How, Process};
 use squall::Plan;
 use squall::RunError;
 use squall::Scenario;
@@ -169,7 +171,7 @@ fn compare_one(
 
 fn measure(plan: &Plan) -> Result<Measured, RunError> {
     let began = Instant::now();
-    let mut record = squall::run(plan)?;
+    let mut record = Process::of(plan, BOUNDS).play(plan, How::Plain)?;
     called::tell(&mut record);
     let (wall, simulated) = (began.elapsed(), record.duration);
     Ok(Measured {

@@ -20,6 +20,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn trace(arguments: &Arguments) -> Result<Exit, Failure> {
+    squall_simulator::plays_one_world();
     for scenario in arguments.selection.read()? {
         let plan = scenario.plan(arguments.seed).on(arguments.on.engine);
         let traced = squall::trace(&plan).map_err(Failure::new)?;

@@ -14,7 +14,7 @@ use super::size::Size;
 use super::story::Story;
 use super::stretch::Stretch;
 use super::worlds::{Outcome, Worlds};
-use crate::apart::{BOUNDS, batches, play_apart};
+use crate::apart::batches;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use squall::BadScenario;
@@ -121,7 +121,7 @@ pub fn explore(
         fixed: fixed.clone(),
         canary: span.canary,
     };
-    let play = |seeds: &Vec<u64>| play_apart(&worlds, seeds, BOUNDS);
+    let play = |seeds: &Vec<u64>| worlds.play_apart(seeds);
     parallel(
         batches(span.stretch.left()),
         effort,

@@ -5,7 +5,7 @@ use super::document::Document;
 use super::draw::draw;
 use super::play::{self, Composed, Finding, Played};
 use super::yardstick::Yardstick;
-use crate::apart::{BOUNDS, Work, play_apart};
+use crate::apart::{BOUNDS, PLAYS_MANY, Work, play_apart};
 use serde::{Deserialize, Serialize};
 use squall::BadScenario;
 use squall_simulator::{Crash, ProcessLimits};
@@ -36,6 +36,7 @@ pub(super) fn play_within(
     let trial = Trial {
         world: world.clone(),
         yardstick: yardstick.clone(),
+        canary: false,
     };
     let bounds = ProcessLimits {
         time: time.min(BOUNDS.time),
@@ -68,6 +69,34 @@ pub(super) struct Worlds {
     #[serde(with = "super::document::as_text")]
     pub fixed: Document,
     pub canary: bool,
+}
+
+impl Worlds {
+    /// Plays those of these seeds in separate processes.
+    ///
+    /// # Errors
+    /// If the document is not a scenario.
+    pub(super) fn play_apart(&self, seeds: &[u64]) -> Result<Vec<Outcome>, BadScenario> {
+        match PLAYS_MANY {
+            true => play_apart(self, seeds, BOUNDS),
+            false => seeds.iter().map(|&seed| self.play_alone(seed)).collect(),
+        }
+    }
+
+    /// Composes a world, and then plays it in a process of its own.
+    fn play_alone(&self, seed: u64) -> Result<Outcome, BadScenario> {
+        let yardstick = Yardstick::completing(&self.fixed);
+        let world = compose(seed, &self.fixed, &yardstick)?;
+        let trial = Trial {
+            world,
+            yardstick,
+            canary: self.canary,
+        };
+        let mut played = play_apart(&trial, &[seed], BOUNDS)?;
+        let played = played.pop().expect("one seed has one outcome");
+        let Trial { world, .. } = trial;
+        Ok(Outcome { world, played })
+    }
 }
 
 /// The result of a world, with the world.
@@ -114,6 +143,7 @@ struct Trial {
     #[serde(with = "super::document::as_text")]
     world: Document,
     yardstick: Yardstick,
+    canary: bool,
 }
 
 impl Work for Trial {
@@ -122,7 +152,7 @@ impl Work for Trial {
 
     fn play(&self, seeds: &[u64]) -> Result<Vec<Played>, BadScenario> {
         let seeds = seeds.iter();
-        let played = seeds.map(|&seed| play::play(&self.world, seed, &self.yardstick, false));
+        let played = seeds.map(|&seed| play::play(&self.world, seed, &self.yardstick, self.canary));
         played.collect()
     }
 
@@ -179,6 +209,15 @@ mod tests {
         };
         let apart = play_apart(&worlds, &seeds, BOUNDS);
         assert_eq!(told(apart), told(worlds.play(&seeds)));
+    }
+
+    #[test]
+    fn a_world_that_is_played_alone_comes_to_what_it_comes_to_among_others() {
+        let worlds = worlds("");
+        let told = |outcomes: &[Outcome]| serde_json::to_string(outcomes).expect("JSON");
+        let alone = [1, 2].map(|seed| worlds.play_alone(seed).expect("a world"));
+        let among = worlds.play(&[1, 2]).expect("worlds");
+        assert_eq!(told(&alone), told(&among));
     }
 
     #[test]
