@@ -39,7 +39,8 @@ use std::time::Duration;
 ///
 /// If `body` panics, if the program was linked in a way that leaves libc's own symbols in place
 /// (the message says which, and what to do), or if it was built without `--cfg tokio_unstable` and
-/// does not run [`isolated`](crate::isolated), nor is [alone](crate::plays_one_world): then `select!` would depend on what ran before.
+/// does not run [`isolated`](crate::isolated), nor is [alone](crate::plays_one_world): then
+/// `select!` would depend on what ran before.
 pub fn simulate<T: Send>(seed: u64, body: impl FnOnce(&mut World) -> T + Send) -> T {
     simulate_on(Engine::Native, seed, body)
 }
