@@ -40,7 +40,7 @@ const MESSAGE: &str = "message";
 /// stream.
 const WAITING: usize = 1024;
 
-/// How many owners before the next one a session is looked for with.
+/// With how many of its former owners a session is looked for.
 const OWNERS: usize = 8;
 
 /// Whether this is the URL of a Redis.

@@ -87,9 +87,9 @@ pub fn isolated(
     conclude(host::nursery::run(job, input, bounds.into()))
 }
 
-/// Says that this process plays one world and no other, as one of [`isolated`] does: what `select!`
-/// does there depends on nothing that was played before. For commands that are built without `--cfg
-/// tokio_unstable`.
+/// Says that this process plays one world and no other, as one of [`isolated`] does, or that it
+/// does not matter: what `select!` does there depends on nothing that was played before. For
+/// commands that are built without `--cfg tokio_unstable`.
 pub fn plays_one_world() {
     PLAYS_ONE_WORLD.store(true, Ordering::Relaxed);
 }

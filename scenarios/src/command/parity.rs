@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn parity(arguments: &Arguments) -> Result<Exit, Failure> {
+    // Several, but what is compared is the kernel: no case depends on what `select!` prefers.
+    squall_simulator::plays_one_world();
     let parity = Parity(compare_all().into_iter().map(behaviour).collect());
     let text = || parity.text(&Styles::coloured());
     let told = arguments.format.written(text, || parity.json());

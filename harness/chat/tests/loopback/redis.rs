@@ -261,13 +261,9 @@ async fn who_has_missed_very_much_catches_up_page_by_page_at_the_other_server() 
     let second = server("2.db", &scratch, few).await;
     let (ann, anns) = user("ann", &[&second]).await;
     opens(first.address).await;
-    let mut bob = Stock::connect(first.address, r#"{"name":"bob","rooms":["lobby"]}"#).await;
-    let greeted = bob.hear_until(|heard| heard.contains("\"pid\"")).await;
-    let (id, private_id) = (field(&greeted, "40{\"sid\""), field(&greeted, "\"pid\""));
+    let (mut bob, id, private_id) = newcomer(&first).await;
     send_numbered(&ann, 0, 5);
-    let heard = bob.hear_until(|heard| heard.contains("message 4")).await;
-    let (_, offset) = heard.rsplit_once("],\"").expect("its last argument");
-    let offset = offset.split('"').next().expect("it ends");
+    let offset = offset(&mut bob, "message 4").await;
     drop(bob);
     first.kill().await;
     send_numbered(&ann, 5, 100);
@@ -297,17 +293,12 @@ async fn a_client_that_comes_back_to_its_first_server_gets_what_it_has_missed() 
     let second = server("2.db", &scratch, calm).await;
     let (ann, anns) = user("ann", &[&second]).await;
     opens(first.address).await;
-    let mut bob = Stock::connect(first.address, r#"{"name":"bob","rooms":["lobby"]}"#).await;
-    let greeted = bob.hear_until(|heard| heard.contains("\"pid\"")).await;
-    let private_id = field(&greeted, "\"pid\"");
+    let (mut bob, _, private_id) = newcomer(&first).await;
     let mut said: u64 = 0;
     for server in [&second, &first] {
         send_numbered(&ann, said, said + 5);
         said += 5;
-        let last = format!("message {}", said - 1);
-        let heard = bob.hear_until(|heard| heard.contains(&last)).await;
-        let (_, offset) = heard.rsplit_once("],\"").expect("its last argument");
-        let offset = offset.split('"').next().expect("it ends");
+        let offset = offset(&mut bob, &format!("message {}", said - 1)).await;
         drop(bob);
         send_numbered(&ann, said, said + 5);
         said += 5;
@@ -338,9 +329,7 @@ async fn a_server_gives_up_a_session_that_another_one_has_taken() {
     let second = server("2.db", &scratch, patient).await;
     opens(first.address).await;
     opens(second.address).await;
-    let mut before = Stock::connect(first.address, r#"{"name":"bob","rooms":["lobby"]}"#).await;
-    let greeted = before.hear_until(|heard| heard.contains("\"pid\"")).await;
-    let (id, private_id) = (field(&greeted, "40{\"sid\""), field(&greeted, "\"pid\""));
+    let (mut before, id, private_id) = newcomer(&first).await;
     let login = format!(r#"{{"name":"bob","rooms":["lobby"],"pid":"{private_id}"}}"#);
     let mut after = Stock::connect(second.address, &login).await;
     let greeted = after.hear_until(|heard| heard.contains("\"pid\"")).await;
@@ -360,6 +349,21 @@ async fn a_server_gives_up_a_session_that_another_one_has_taken() {
     // When it looks after its sessions, it would notice by itself.
     timeout(Duration::from_secs(10), told).await.unwrap();
     before.hear_until(|heard| heard.contains("\u{2}41")).await;
+}
+
+/// Bob with a new session, whose public and private id he is told.
+async fn newcomer(server: &Server) -> (Stock, String, String) {
+    let mut bob = Stock::connect(server.address, r#"{"name":"bob","rooms":["lobby"]}"#).await;
+    let greeted = bob.hear_until(|heard| heard.contains("\"pid\"")).await;
+    let (id, private_id) = (field(&greeted, "40{\"sid\""), field(&greeted, "\"pid\""));
+    (bob, id, private_id)
+}
+
+/// The offset that comes with this message, the last one that was said.
+async fn offset(bob: &mut Stock, message: &str) -> String {
+    let heard = bob.hear_until(|heard| heard.contains(message)).await;
+    let (_, offset) = heard.rsplit_once("],\"").expect("its last argument");
+    offset.split('"').next().expect("it ends").to_owned()
 }
 
 /// The text after this field's name in JSON.

@@ -1093,6 +1093,22 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_is_kept_elsewhere_may_have_been_under_way_when_it_expired() {
+        let back = |elsewhere: bool, at| {
+            let chat = chat(["alice"]).recovering(20_000, false);
+            let chat = if elsewhere { chat.elsewhere() } else { chat };
+            chat.disconnected(13_000, "alice")
+                .session_closed(13_000, "alice")
+                .recovered(at, "alice", "alice-1")
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(back(true, 33_505), @"held: 1 session recovered");
+        let late = |verdict: String| verdict.contains("which had expired");
+        assert!(late(back(true, 33_506)));
+        assert!(late(back(false, 33_505)));
+    }
+
+    #[test]
     fn a_session_does_not_wait_at_a_server_that_has_it_no_more() {
         let back = |server| {
             let chat = chat(["alice"]).recovering(20_000, false);
