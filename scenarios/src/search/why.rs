@@ -313,6 +313,8 @@ impl Asking<'_> {
             each,
             effort: self.question.effort,
         };
+        // Twice at most, and with other dice: it does not matter what `select!` has done before.
+        squall_simulator::plays_one_world();
         futures(self.plan, question, judge, told).ok()?;
         Some(points)
     }
